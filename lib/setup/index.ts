@@ -1,3 +1,3 @@
 /** Set-up: a private libdtrace for machines without one, and the one mount that tracing may need. */
-export { type SetupOptions, type SetupResult, setupLibrary } from './library.js'
+export { librarySetupNeeded, type SetupOptions, type SetupResult, setupLibrary } from './library.js'
 export { ensureTracefs, type TracefsState, tracefsReachable } from './tracefs.js'

@@ -48,6 +48,7 @@ export interface SetupResult {
 }
 
 const LIBRARY = 'libdtrace.so.2'
+/** Where Debian keeps the keys that its archive is signed with. */
 const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 const DEFAULT_MIRROR = 'http://mirror.example/debian'
 /** Names another mirror of Debian to get libdtrace from. */
@@ -68,18 +69,8 @@ const SAME_SUITE = /^lib(?:ctf|sframe)/
  */
 export async function setupLibrary(options: SetupOptions = {}): Promise<SetupResult> {
   const log = options.log ?? (() => {})
-  const prefix = resolve(options.prefix ?? dataFolders()[0] ?? '.dtrace')
-  const dev = options.dev === true
-
-  const present = readManifest(prefix)
-  if (present !== undefined && isComplete(prefix, present, dev)) {
-    return { action: 'present', where: prefix, version: present.version }
-  }
-
-  const system = (options.useSystem ?? options.prefix === undefined) ? systemLibrary() : undefined
-  if (system !== undefined && (!dev || systemHasDevelopmentFiles())) {
-    return { action: 'system', where: system.path, version: system.version }
-  }
+  const { prefix, dev, present, system, done } = examine(options)
+  if (done !== undefined) return done
   const host = debianHost()
   if (existsSync(prefix) && present === undefined && readdirSync(prefix).length > 0) {
     // A folder of someone else's: never replaced.
@@ -98,6 +89,36 @@ export async function setupLibrary(options: SetupOptions = {}): Promise<SetupRes
   } finally {
     rmSync(staging, { recursive: true, force: true })
   }
+}
+
+/** Why {@link setupLibrary} has something to do, or `undefined`. Looks at files only. */
+export function librarySetupNeeded(options: SetupOptions = {}): string | undefined {
+  const { prefix, present, done } = examine(options)
+  if (done !== undefined) return undefined
+  return present === undefined ? `not in ${prefix} yet` : `${prefix} is incomplete`
+}
+
+interface Examination {
+  prefix: string
+  dev: boolean
+  present: Manifest | undefined
+  system: { path: string; version: string } | undefined
+  /** The result, when nothing is left to do. */
+  done: SetupResult | undefined
+}
+
+function examine(options: SetupOptions): Examination {
+  const prefix = resolve(options.prefix ?? dataFolders()[0] ?? '.dtrace')
+  const dev = options.dev === true
+  const present = readManifest(prefix)
+  const system = (options.useSystem ?? options.prefix === undefined) ? systemLibrary() : undefined
+  let done: SetupResult | undefined
+  if (system !== undefined && (!dev || systemHasDevelopmentFiles())) {
+    done = { action: 'system', where: system.path, version: system.version }
+  } else if (present !== undefined && isComplete(prefix, present, dev)) {
+    done = { action: 'present', where: prefix, version: present.version }
+  }
+  return { prefix, dev, present, system, done }
 }
 
 function isComplete(prefix: string, manifest: Manifest, dev: boolean): boolean {

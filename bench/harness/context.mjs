@@ -1,0 +1,83 @@
+/** What every benchmark is given: the built programs, the libdtrace that is used, and how thorough to be. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { checkoutFolder, dataFolders, locateLibrary } from '../../dist/platform/locate.js'
+import { readManifest } from '../../dist/platform/manifest.js'
+import { build } from './build.mjs'
+
+const file = (path) => fileURLToPath(new URL(path, import.meta.url))
+
+/**
+ * What every throughput and latency run has in common, bare or not. Default string size; buffers as dtrace(1) has them.
+ * Given to both, so that no difference in defaults is measured.
+ */
+export const commonOptions = { bufsize: '4m', aggsize: '4m', strsize: '256' }
+
+/** @typedef {ReturnType<typeof createContext>} Context */
+
+/** @param {{ quick: boolean, rounds?: number, folder: string, progress(text: string): void }} options */
+export function createContext({ quick, rounds, folder, progress }) {
+  const library = locateLibrary()
+  const syslibdir = dLibraries(library)
+  const programs = build()
+  return {
+    quick,
+    rounds: rounds ?? (quick ? 2 : 5),
+    library,
+    load: programs.load,
+    /** An empty folder of this run's own. */
+    folder,
+    progress,
+    /** The path of a D program of the benchmarks. */
+    program: (name) => file(`../programs/${name}.d`),
+
+    /**
+     * The command line of the bare consumer.
+     * @param {{ file: string, options: Record<string, string>, args?: string[], latency?: number }} run
+     */
+    bare({ file, options, args = [], latency }) {
+      const all = syslibdir === undefined ? options : { syslibdir, ...options }
+      return [
+        programs.bareConsumer,
+        ...library.preload.flatMap((path) => ['--preload', path]),
+        '--library',
+        library.path,
+        ...Object.entries(all).flatMap(([name, value]) => ['-x', `${name}=${value}`]),
+        '--program',
+        file,
+        ...(latency === undefined ? [] : ['--latency', String(latency)]),
+        ...args,
+      ]
+    },
+
+    /** dtrace(1) of the same libdtrace, where there is one. */
+    dtrace: dtraceCommand(library),
+
+    /** The command line of a consumer in Node. @param {string} name in consumers/ @param {object} run its argument */
+    node(name, run) {
+      return [process.execPath, file(`../consumers/${name}.mjs`), JSON.stringify(run)]
+    },
+  }
+}
+
+/**
+ * The D libraries for the bare consumer: on kernels where io.d doesn't compile, the same as the addon then takes.
+ * @param {import('../../dist/platform/locate.js').LibraryLocation} library
+ */
+function dLibraries({ syslibdir }) {
+  const withoutIo = `${syslibdir}-without-io`
+  const complete = / major_names$/m.test(readFileSync('/proc/kallsyms', 'latin1'))
+  return !complete && existsSync(withoutIo) ? withoutIo : syslibdir
+}
+
+/** @param {import('../../dist/platform/locate.js').LibraryLocation} library */
+function dtraceCommand(library) {
+  if (library.source === 'system')
+    return ['/usr/sbin/dtrace', '/usr/bin/dtrace'].find((path) => existsSync(path))
+  for (const folder of [checkoutFolder, ...dataFolders()]) {
+    const command = readManifest(folder)?.command
+    if (command !== undefined && library.path.startsWith(folder)) return join(folder, command)
+  }
+  return undefined
+}

@@ -1,0 +1,32 @@
+{
+  "variables": {
+    # Where dtrace.h is: a private copy (set by scripts/setup), else the system's own.
+    "dtrace_include%": "<!(node -p \"process.env.DTRACE_INCLUDE || '/usr/include'\")"
+  },
+  "targets": [
+    {
+      "target_name": "dtrace_consumer",
+      "sources": [
+        "native/addon.cc",
+        "native/consumer.cc",
+        "native/libdtrace.cc",
+        "native/record_batch.cc",
+        "native/session.cc",
+        "native/signal_probe.cc",
+        "native/statement.cc",
+        "native/symbols.cc",
+        "native/to_js.cc",
+        "native/wakeup.cc"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS"],
+      "cflags_cc": ["-std=c++17", "-Wall", "-Wextra", "-fvisibility=hidden", "-isystem", "<(dtrace_include)"],
+      "xcode_settings": {
+        "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
+        "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+        "OTHER_CPLUSPLUSFLAGS": ["-isystem", "<(dtrace_include)"]
+      },
+      "conditions": [["OS=='linux'", { "libraries": ["-ldl"] }]]
+    }
+  ]
+}

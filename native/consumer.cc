@@ -1,0 +1,157 @@
+#include "consumer.h"
+
+#include <utility>
+
+#include "to_js.h"
+
+namespace dtc {
+namespace {
+
+uint32_t Id(const Napi::CallbackInfo& info) { return info[0].As<Napi::Number>().Uint32Value(); }
+
+std::string Text(const Napi::Value& value) { return value.As<Napi::String>().Utf8Value(); }
+
+// A string, or null for an option without a value.
+std::optional<std::string> OptionalText(const Napi::Value& value) {
+  if (!value.IsString()) return std::nullopt;
+  return Text(value);
+}
+
+std::vector<std::string> Texts(const Napi::Value& value) {
+  std::vector<std::string> texts;
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); i++) texts.push_back(Text(array.Get(i)));
+  return texts;
+}
+
+}  // namespace
+
+Napi::Function Consumer::Define(Napi::Env env) {
+  return DefineClass(env, "NativeConsumer",
+                     {
+                         InstanceMethod<&Consumer::Open>("open"),
+                         InstanceMethod<&Consumer::SetOption>("setOption"),
+                         InstanceMethod<&Consumer::GetOption>("getOption"),
+                         InstanceMethod<&Consumer::Compile>("compile"),
+                         InstanceMethod<&Consumer::Enable>("enable"),
+                         InstanceMethod<&Consumer::Go>("go"),
+                         InstanceMethod<&Consumer::Stop>("stop"),
+                         InstanceMethod<&Consumer::Close>("close"),
+                         InstanceMethod<&Consumer::Dispose>("dispose"),
+                         InstanceMethod<&Consumer::Ref>("ref"),
+                         InstanceMethod<&Consumer::Unref>("unref"),
+                     });
+}
+
+Consumer::Consumer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Consumer>(info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsFunction()) {
+    Napi::TypeError::New(env, "NativeConsumer needs a function that receives its messages").ThrowAsJavaScriptException();
+    return;
+  }
+  function_ = Function::New(env, info[0].As<Napi::Function>(), "dtrace-consumer", 0, 1, this);
+  session_ = Session::Start([this](Message message) {
+    auto handed_over = std::make_unique<Message>(std::move(message));
+    // Refused only while the environment shuts down: then nobody is left to be told.
+    if (function_.NonBlockingCall(handed_over.get()) == napi_ok) handed_over.release();
+  });
+  if (!session_) {
+    function_.Release();
+    Napi::Error error = Napi::Error::New(env, "another session is live in this process");
+    error.Set("code", Napi::String::New(env, "ERR_DTRACE_BUSY"));
+    error.ThrowAsJavaScriptException();
+    return;
+  }
+  function_.Unref(env);  // what keeps the process alive is decided by lib/consumer.ts
+  this->ObjectWrap::Ref();  // until End: the session's thread calls back
+  // After the thread-safe function was made, so that it runs before that one's own hook: the thread must be gone first.
+  napi_add_env_cleanup_hook(env, OnExit, this);
+}
+
+void Consumer::OnExit(void* consumer) { static_cast<Consumer*>(consumer)->session_.reset(); }
+
+Consumer::~Consumer() { session_.reset(); }
+
+void Consumer::CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer, Message* taken) {
+  const std::unique_ptr<Message> message(taken);
+  if (env == nullptr) return;
+  if (std::holds_alternative<Batch>(*message) && consumer->session_) consumer->session_->BatchTaken();
+  const Napi::HandleScope scope(env);
+  receive.Call({ToJs(env, *message)});
+  if (env.IsExceptionPending()) {
+    // A listener has thrown. That is an uncaught exception, as with any EventEmitter; the session goes on.
+    napi_fatal_exception(env, env.GetAndClearPendingException().Value());
+  }
+}
+
+Session* Consumer::Live(const Napi::CallbackInfo& info) {
+  if (!session_) {
+    Napi::Error error = Napi::Error::New(info.Env(), "the session has ended");
+    error.Set("code", Napi::String::New(info.Env(), "ERR_DTRACE_STATE"));
+    error.ThrowAsJavaScriptException();
+  }
+  return session_.get();
+}
+
+// open(id, path, preload, [name, value, name, value, …])
+void Consumer::Open(const Napi::CallbackInfo& info) {
+  Session* session = Live(info);
+  if (session == nullptr) return;
+  OpenRequest request{Text(info[1]), Texts(info[2]), {}};
+  const auto options = info[3].As<Napi::Array>();
+  for (uint32_t i = 0; i + 1 < options.Length(); i += 2) {
+    request.options.emplace_back(Text(options.Get(i)), OptionalText(options.Get(i + 1)));
+  }
+  session->Open(Id(info), std::move(request));
+}
+
+void Consumer::SetOption(const Napi::CallbackInfo& info) {
+  if (Session* session = Live(info)) session->SetOption(Id(info), Text(info[1]), OptionalText(info[2]));
+}
+
+void Consumer::GetOption(const Napi::CallbackInfo& info) {
+  if (Session* session = Live(info)) session->GetOption(Id(info), Text(info[1]));
+}
+
+void Consumer::Compile(const Napi::CallbackInfo& info) {
+  if (Session* session = Live(info)) {
+    session->Compile(Id(info), {Text(info[1]), Texts(info[2]), info[3].As<Napi::Number>().Uint32Value()});
+  }
+}
+
+void Consumer::Enable(const Napi::CallbackInfo& info) {
+  if (Session* session = Live(info)) session->Enable(Id(info), info[1].As<Napi::Number>().Int64Value());
+}
+
+void Consumer::Go(const Napi::CallbackInfo& info) {
+  if (Session* session = Live(info)) session->Go(Id(info));
+}
+
+void Consumer::Stop(const Napi::CallbackInfo& info) {
+  if (Session* session = Live(info)) session->Stop(Id(info));
+}
+
+void Consumer::Close(const Napi::CallbackInfo& info) {
+  if (Session* session = Live(info)) session->Close(Id(info));
+}
+
+// After the session has ended: frees its thread and lets the object go. Any number of times.
+void Consumer::Dispose(const Napi::CallbackInfo&) { End(); }
+
+void Consumer::End() {
+  if (!session_) return;
+  session_.reset();
+  function_.Release();
+  napi_remove_env_cleanup_hook(Env(), OnExit, this);
+  this->ObjectWrap::Unref();
+}
+
+void Consumer::Ref(const Napi::CallbackInfo& info) {
+  if (session_) function_.Ref(info.Env());
+}
+
+void Consumer::Unref(const Napi::CallbackInfo& info) {
+  if (session_) function_.Unref(info.Env());
+}
+
+}  // namespace dtc

@@ -1,0 +1,46 @@
+// What JavaScript holds: a session and the thread-safe function that brings its messages.
+// JavaScript thread only, except the sink.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "message.h"
+#include "session.h"
+
+namespace dtc {
+
+class Consumer : public Napi::ObjectWrap<Consumer> {
+ public:
+  static Napi::Function Define(Napi::Env env);
+
+  // new NativeConsumer(receive): receive(message) is called for every message of the session, in order.
+  explicit Consumer(const Napi::CallbackInfo& info);
+  ~Consumer() override;
+
+ private:
+  static void CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer, Message* message);
+  static void OnExit(void* consumer);
+  using Function = Napi::TypedThreadSafeFunction<Consumer, Message, CallJs>;
+
+  void Open(const Napi::CallbackInfo& info);
+  void SetOption(const Napi::CallbackInfo& info);
+  void GetOption(const Napi::CallbackInfo& info);
+  void Compile(const Napi::CallbackInfo& info);
+  void Enable(const Napi::CallbackInfo& info);
+  void Go(const Napi::CallbackInfo& info);
+  void Stop(const Napi::CallbackInfo& info);
+  void Close(const Napi::CallbackInfo& info);
+  void Dispose(const Napi::CallbackInfo& info);
+  void Ref(const Napi::CallbackInfo& info);
+  void Unref(const Napi::CallbackInfo& info);
+
+  Session* Live(const Napi::CallbackInfo& info);
+  void End();
+
+  Function function_;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace dtc

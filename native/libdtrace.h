@@ -1,0 +1,64 @@
+// libdtrace, opened at run time: the table of the functions that are used, and the handle.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "platform/platform.h"
+
+namespace dtc {
+
+// Opened with dlopen rather than linked, so that the addon loads where there is no DTrace and can say what is
+// missing, and so that a fresh load can follow a close: libdtrace 2 keeps statics that allow one enabling per load.
+class Library {
+ public:
+  // Opens `path` after everything in `preload` (the private libraries that it needs).
+  // Null on failure, with the linker's words in `error`.
+  static std::unique_ptr<Library> Open(const std::string& path, const std::vector<std::string>& preload,
+                                       std::string* error);
+  ~Library();
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+
+  // The version string, e.g. "D 2.0.7".
+  std::string Version() const;
+
+#define DTC_FUNCTIONS(V)                                                                                 \
+  V(open) V(go) V(stop) V(close) V(errno) V(errmsg) V(setopt) V(getopt) V(program_strcompile)            \
+  V(program_exec) V(work) V(status) V(handle_err) V(handle_drop) V(printf_format) V(faultstr) V(lookup_by_addr) V(uaddr2str)
+#define DTC_DECLARE(name) decltype(&::dtrace_##name) dtrace_##name = nullptr;
+  DTC_FUNCTIONS(DTC_DECLARE)
+#undef DTC_DECLARE
+
+  // dtrace_init exists in libdtrace 2 only.
+  using InitFunction = int (*)(dtrace_hdl_t*);
+  InitFunction dtrace_init = nullptr;
+
+ private:
+  explicit Library(void* object) : object_(object) {}
+  bool Resolve(std::string* error);
+
+  void* object_;
+};
+
+// Owns a dtrace_hdl_t. Belongs to one thread: libdtrace is not thread-safe.
+class Handle {
+ public:
+  Handle(const Library& library, dtrace_hdl_t* handle) : library_(library), handle_(handle) {}
+  ~Handle() {
+    if (handle_ != nullptr) library_.dtrace_close(handle_);
+  }
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+
+  dtrace_hdl_t* get() const { return handle_; }
+  int Errno() const { return library_.dtrace_errno(handle_); }
+  std::string Message(int error) const { return library_.dtrace_errmsg(handle_, error); }
+
+ private:
+  const Library& library_;
+  dtrace_hdl_t* handle_;
+};
+
+}  // namespace dtc

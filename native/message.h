@@ -1,0 +1,84 @@
+// What the DTrace thread tells the JavaScript thread. Plain data: made on one thread, handed over, read on the other.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "statement.h"
+
+namespace dtc {
+
+// Why something did not work: one of the codes of lib/errors.ts and libdtrace's own words.
+struct Failure {
+  const char* code;
+  std::string reason;
+  int error = 0;
+};
+
+struct ProgramInfo {
+  uint32_t matches = 0;
+  uint32_t aggregations = 0;
+  uint32_t record_generators = 0;
+  uint32_t speculations = 0;
+};
+
+// The result of a command: nothing, a text (version), a number (an option, a program's handle), or what was enabled.
+using Result = std::variant<std::monostate, std::string, int64_t, ProgramInfo, Failure>;
+
+// A command has ended.
+struct Reply {
+  uint32_t id;
+  Result result;
+};
+
+struct ProbeName {
+  uint32_t id;
+  std::string provider, module, function, name;
+};
+
+// A clause has fired at a probe for the first time: from now on records may carry `source`.
+struct NewSource {
+  uint32_t source;
+  uint32_t statement;
+  ProbeName probe;
+  std::optional<Statement> layout;  // with a statement's first source
+};
+
+struct Batch {
+  std::vector<char> data;
+  uint32_t records;
+};
+
+struct Drop {
+  std::string kind;
+  uint32_t cpu;
+  uint64_t count;
+  uint64_t total;
+  std::string message;
+};
+
+struct Fault {
+  ProbeName probe;
+  uint32_t cpu;
+  int32_t fault;
+  std::string name;
+  uint64_t address;
+  std::string message;
+};
+
+// Tracing has ended by itself: the program called exit().
+struct Exit {
+  int32_t status;
+};
+
+// The session died.
+struct Died {
+  Failure failure;
+};
+
+using Message = std::variant<Reply, NewSource, Batch, Drop, Fault, Exit, Died>;
+
+}  // namespace dtc

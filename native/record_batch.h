@@ -1,0 +1,85 @@
+// The wire format writer: records, packed for one crossing into JavaScript.
+// Pure C++: knows neither libdtrace nor N-API, so that it is unit-tested alone.
+//
+// A batch is one block of memory in three regions, in the machine's byte order:
+//
+//   header   6 × uint32: number of records, start of text, start of bytes, end, flags, length of text; padded to 32
+//   records  each 8-aligned: uint32 source, uint32 cpu, then the fields as Statement lays them out
+//   text     the bytes of all strings, without terminators; a string is (offset, length) relative to the region's start
+//   bytes    8-aligned: raw bytes and stack frames, (offset, length) likewise
+//
+// The text is one region so that JavaScript decodes it in one call and slices it.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "statement.h"
+
+namespace dtc {
+
+inline constexpr uint32_t kBatchHeaderSize = 32;
+inline constexpr uint32_t kTextIsAscii = 1;
+
+// A code address and its name as libdtrace gives it ("module`symbol+0x12").
+struct Frame {
+  uint64_t address;
+  std::string_view text;
+};
+
+class RecordBatch {
+ public:
+  // Begins a record; its fields follow through the Put functions.
+  void Begin(const Statement& statement, uint32_t source, uint32_t cpu) {
+    record_ = records_.size();
+    records_.resize(record_ + statement.wire_size);
+    Store(0, source);
+    Store(4, cpu);
+    count_++;
+  }
+
+  // 1, 2, 4 or 8 bytes, as they are.
+  void PutInt(const Field& field, const char* data) {
+    std::memcpy(&records_[record_ + field.wire_offset], data, field.source_size);
+  }
+
+  // Up to the first NUL, at most the field's size.
+  void PutString(const Field& field, const char* data);
+  void PutBytes(const Field& field, const char* data);
+  void PutFrames(const Field& field, const std::vector<Frame>& frames);
+
+  uint32_t count() const { return count_; }
+  bool empty() const { return count_ == 0; }
+  // Bytes that Finish will write.
+  size_t size() const;
+
+  // Writes the whole batch to `out` (size() bytes) and empties it, keeping its memory.
+  void Finish(char* out);
+
+ private:
+  struct Interned {
+    uint32_t offset = 0;
+    uint32_t length = 0;
+    uint32_t batch = 0;
+    uint64_t hash = 0;
+  };
+
+  void Store(uint32_t at, uint32_t value) { std::memcpy(&records_[record_ + at], &value, sizeof value); }
+  uint32_t Intern(const char* data, uint32_t length);
+
+  std::vector<char> records_;
+  std::vector<char> text_;
+  std::vector<char> bytes_;
+  size_t record_ = 0;
+  uint32_t count_ = 0;
+  bool ascii_ = true;
+  // Most strings come again and again (a program's name, a directory): each goes onto the wire once in a batch.
+  // A small table without chains is enough: a miss costs only the copy.
+  static constexpr size_t kInternSlots = 256;
+  std::vector<Interned> interned_ = std::vector<Interned>(kInternSlots);
+  uint32_t batch_ = 1;
+};
+
+}  // namespace dtc

@@ -1,0 +1,451 @@
+#include "session.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace dtc {
+namespace {
+
+std::atomic<bool> session_is_live{false};
+
+constexpr uint16_t kExitAction = 2;
+
+// How often exit() and drops are looked for: with each dtrace_work(), but no oftener than this.
+constexpr const char* kStatusrate = "10ms";
+// dtrace_work() with a switchrate of a microsecond returns at once; with 0 it waits for data, up to a second.
+constexpr const char* kDoNotWait = "1us";
+constexpr const char* kWaitForData = "0";
+
+const char* DropKind(dtrace_dropkind_t kind) {
+  switch (kind) {
+    case DTRACEDROP_PRINCIPAL:
+      return "principal";
+    case DTRACEDROP_AGGREGATION:
+      return "aggregation";
+    case DTRACEDROP_DYNAMIC:
+      return "dynamic";
+    case DTRACEDROP_DYNRINSE:
+      return "dynamic-rinse";
+    case DTRACEDROP_DYNDIRTY:
+      return "dynamic-dirty";
+    case DTRACEDROP_SPEC:
+      return "speculation";
+    case DTRACEDROP_SPECBUSY:
+      return "speculation-busy";
+    case DTRACEDROP_SPECUNAVAIL:
+      return "speculation-unavailable";
+    case DTRACEDROP_STKSTROVERFLOW:
+      return "stack-string-overflow";
+    case DTRACEDROP_DBLERROR:
+      return "error-in-error-probe";
+  }
+  return "unknown";
+}
+
+ProbeName NameOf(const dtrace_probedesc_t& probe) {
+  return {platform::Id(probe), platform::Provider(probe), platform::Module(probe), platform::Function(probe),
+          platform::Name(probe)};
+}
+
+}  // namespace
+
+std::unique_ptr<Session> Session::Start(Sink sink) {
+  if (session_is_live.exchange(true)) return nullptr;
+  return std::unique_ptr<Session>(new Session(std::move(sink)));
+}
+
+Session::Session(Sink sink) : sink_(std::move(sink)), thread_(&Session::Run, this) {}
+
+Session::~Session() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    abandoned_ = true;
+  }
+  changed_.notify_all();
+  wakeup_.Signal();
+  thread_.join();
+  session_is_live = false;
+}
+
+void Session::Post(uint32_t id, Task task) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!ended_) {
+      commands_.push_back({id, std::move(task)});
+      changed_.notify_all();
+      wakeup_.Signal();
+      return;
+    }
+  }
+  sink_(Reply{id, Failure{"ERR_DTRACE_STATE", "the session has ended"}});
+}
+
+void Session::Open(uint32_t id, OpenRequest request) {
+  Post(id, [this, request = std::move(request)] { return DoOpen(request); });
+}
+void Session::SetOption(uint32_t id, std::string name, std::optional<std::string> value) {
+  Post(id, [this, name = std::move(name), value = std::move(value)] { return DoSetOption(name, value); });
+}
+void Session::GetOption(uint32_t id, std::string name) {
+  Post(id, [this, name = std::move(name)] { return DoGetOption(name); });
+}
+void Session::Compile(uint32_t id, CompileRequest request) {
+  Post(id, [this, request = std::move(request)] { return DoCompile(request); });
+}
+void Session::Enable(uint32_t id, int64_t program) {
+  Post(id, [this, program] { return DoEnable(program); });
+}
+void Session::Go(uint32_t id) {
+  Post(id, [this] { return DoGo(); });
+}
+void Session::Stop(uint32_t id) {
+  Post(id, [this] { return DoStop(); });
+}
+void Session::Close(uint32_t id) {
+  Post(id, [this] { return DoClose(); });
+}
+
+void Session::BatchTaken() {
+  // The thread waits only when the count is at its limit, so only that step needs to wake it.
+  if (batches_in_flight_.fetch_sub(1) == kBatchesInFlight) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    changed_.notify_all();
+  }
+}
+
+// ---- From here on: the DTrace thread ----
+
+void Session::Run() {
+  std::deque<Command> commands;
+  bool closed = false;
+  while (!closed && WaitForTurn(&commands)) {
+    for (Command& command : commands) {
+      Result result = closed ? Failure{"ERR_DTRACE_STATE", "the session has been closed"} : command.task();
+      closed = closed || (!handle_ && !library_);  // an open that failed, or a close
+      sink_(Reply{command.id, std::move(result)});
+    }
+    commands.clear();
+    if (running_ && !closed) Work();
+  }
+  DoClose();
+  std::deque<Command> late;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ended_ = true;
+    late.swap(commands_);
+  }
+  for (const Command& command : late) {
+    sink_(Reply{command.id, Failure{"ERR_DTRACE_STATE", "the session has ended"}});
+  }
+}
+
+// Waits until there is a command, or until it is time to look into the buffers. False when the session is given up.
+bool Session::WaitForTurn(std::deque<Command>* commands) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const auto must_act = [this] { return abandoned_ || !commands_.empty(); };
+  if (!running_) {
+    changed_.wait(lock, must_act);
+  } else {
+    // One look per switchrate under load: the data of that time makes one batch. When nothing has come for longer
+    // than that, the time is past already, and dtrace_work() itself waits for the first record.
+    changed_.wait_until(lock, last_work_ + switchrate_, must_act);
+    changed_.wait(lock, [&] { return must_act() || batches_in_flight_ < kBatchesInFlight; });
+  }
+  if (abandoned_) return false;
+  commands->swap(commands_);
+  return true;
+}
+
+void Session::Work() {
+  wakeup_.Clear();
+  {
+    // A command that came before Clear() took its signal away must not wait for data to come.
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (abandoned_ || !commands_.empty()) return;
+  }
+  const auto status = library_->dtrace_work(
+      handle_->get(), nullptr,
+      [](const dtrace_probedata_t* data, void* self) { return static_cast<Session*>(self)->OnProbe(*data); },
+      // libdtrace formats nothing: each value has been taken by the probe callback.
+      [](const dtrace_probedata_t*, const dtrace_recdesc_t*, void*) { return DTRACE_CONSUME_NEXT; }, this);
+  last_work_ = Clock::now();
+  if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
+    Fail("ERR_DTRACE_SESSION");
+  } else if (status == DTRACE_WORKSTATUS_DONE) {
+    Finish();
+    sink_(Exit{exit_status_.value_or(0)});
+  } else {
+    Flush();
+  }
+}
+
+// Runs END and takes what is left. After the end of tracing libdtrace has to be asked for it once more.
+void Session::Finish() {
+  running_ = false;
+  stopped_ = true;
+  library_->dtrace_stop(handle_->get());
+  SetSwitchrate(kDoNotWait);
+  wakeup_.Clear();
+  // Twice, since one call looks at as many descriptors as there are CPUs, and not all of them need be buffers.
+  for (int i = 0; i < 2; i++) {
+    const auto status = library_->dtrace_work(
+        handle_->get(), nullptr,
+        [](const dtrace_probedata_t* data, void* self) { return static_cast<Session*>(self)->OnProbe(*data); },
+        [](const dtrace_probedata_t*, const dtrace_recdesc_t*, void*) { return DTRACE_CONSUME_NEXT; }, this);
+    if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
+      Fail("ERR_DTRACE_SESSION");
+      return;
+    }
+  }
+  Flush();
+}
+
+void Session::Fail(const char* code) {
+  running_ = false;
+  Flush();
+  sink_(Died{LibraryFailure(code)});
+}
+
+Failure Session::LibraryFailure(const char* code) const {
+  const int error = handle_->Errno();
+  return {code, handle_->Message(error), error};
+}
+
+Result Session::DoOpen(const OpenRequest& request) {
+  if (handle_) return Failure{"ERR_DTRACE_STATE", "the session is open already"};
+  std::string error;
+  library_ = Library::Open(request.path, request.preload, &error);
+  if (!library_) return Failure{"ERR_DTRACE_LIBRARY_NOT_FOUND", error};
+
+  int open_error = 0;
+  dtrace_hdl_t* opened = library_->dtrace_open(DTRACE_VERSION, 0, &open_error);
+  if (opened == nullptr) {
+    Failure failure{"ERR_DTRACE_OPEN", library_->dtrace_errmsg(nullptr, open_error), open_error};
+    if (open_error == EACCES || open_error == EPERM) failure.code = "ERR_DTRACE_PERMISSION";
+    library_.reset();
+    return failure;
+  }
+  handle_ = std::make_unique<Handle>(*library_, opened);
+
+  Result result = library_->Version();
+  library_->dtrace_setopt(handle_->get(), "statusrate", kStatusrate);
+  for (const auto& [name, value] : request.options) {
+    result = DoSetOption(name, value);
+    if (std::holds_alternative<Failure>(result)) break;
+    result = library_->Version();
+  }
+  if (!std::holds_alternative<Failure>(result)) {
+    if (platform::kHasInit && library_->dtrace_init(handle_->get()) != 0) result = LibraryFailure("ERR_DTRACE_OPEN");
+  }
+  if (std::holds_alternative<Failure>(result)) {
+    DoClose();
+  } else {
+    symbols_ = std::make_unique<Symbols>(*library_, handle_->get());
+  }
+  return result;
+}
+
+Result Session::DoSetOption(const std::string& name, const std::optional<std::string>& value) {
+  if (library_->dtrace_setopt(handle_->get(), name.c_str(), value ? value->c_str() : nullptr) != 0) {
+    return LibraryFailure("ERR_DTRACE_OPTION");
+  }
+  if (name == "switchrate") {
+    // libdtrace parses it, this thread keeps it: see WaitForTurn.
+    dtrace_optval_t rate = 0;
+    library_->dtrace_getopt(handle_->get(), "switchrate", &rate);
+    switchrate_ = std::chrono::nanoseconds(static_cast<int64_t>(rate));
+    if (running_) SetSwitchrate(kWaitForData);
+  }
+  return std::monostate{};
+}
+
+Result Session::DoGetOption(const std::string& name) {
+  if (name == "switchrate") return static_cast<int64_t>(switchrate_.count());
+  dtrace_optval_t value = 0;
+  if (library_->dtrace_getopt(handle_->get(), name.c_str(), &value) != 0) return LibraryFailure("ERR_DTRACE_OPTION");
+  return static_cast<int64_t>(value);
+}
+
+bool Session::SetSwitchrate(const char* value) {
+  return library_->dtrace_setopt(handle_->get(), "switchrate", value) == 0;
+}
+
+Result Session::DoCompile(const CompileRequest& request) {
+  // argv[0] is $0, the program's own name.
+  std::vector<char*> arguments = {const_cast<char*>("dtrace-consumer")};
+  for (const std::string& argument : request.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
+  dtrace_prog_t* program =
+      library_->dtrace_program_strcompile(handle_->get(), request.source.c_str(), DTRACE_PROBESPEC_NAME, request.flags,
+                                   static_cast<int>(arguments.size()), arguments.data());
+  if (program == nullptr) return LibraryFailure("ERR_DTRACE_COMPILE");
+  programs_.push_back(program);
+  return static_cast<int64_t>(programs_.size() - 1);
+}
+
+Result Session::DoEnable(int64_t program) {
+  if (program < 0 || static_cast<size_t>(program) >= programs_.size()) {
+    return Failure{"ERR_DTRACE_ARGUMENT", "no such program in this session"};
+  }
+  dtrace_proginfo_t info = {};
+  if (library_->dtrace_program_exec(handle_->get(), programs_[static_cast<size_t>(program)], &info) != 0) {
+    return LibraryFailure("ERR_DTRACE_ENABLE");
+  }
+  speculates_ = speculates_ || info.dpi_speculations != 0;
+  return ProgramInfo{info.dpi_matches, info.dpi_aggregates, info.dpi_recgens, info.dpi_speculations};
+}
+
+// libdtrace compiles a clause for dtrace:::ERROR here, so options and D libraries must be settled by now.
+bool Session::InstallHandlers() {
+  const int errors = library_->dtrace_handle_err(
+      handle_->get(),
+      [](const dtrace_errdata_t* data, void* self) {
+        auto& session = *static_cast<Session*>(self);
+        const char* name = session.library_->dtrace_faultstr(data->dteda_handle, data->dteda_fault);
+        session.sink_(Fault{NameOf(*data->dteda_pdesc), data->dteda_cpu, data->dteda_fault,
+                            name == nullptr ? "" : name, data->dteda_addr,
+                            data->dteda_msg == nullptr ? "" : data->dteda_msg});
+        return DTRACE_HANDLE_OK;
+      },
+      this);
+  const int drops = library_->dtrace_handle_drop(
+      handle_->get(),
+      [](const dtrace_dropdata_t* data, void* self) {
+        static_cast<Session*>(self)->sink_(Drop{DropKind(data->dtdda_kind), data->dtdda_cpu, data->dtdda_drops,
+                                                data->dtdda_total, data->dtdda_msg == nullptr ? "" : data->dtdda_msg});
+        return DTRACE_HANDLE_OK;
+      },
+      this);
+  return errors == 0 && drops == 0;
+}
+
+Result Session::DoGo() {
+  if (!InstallHandlers()) return LibraryFailure("ERR_DTRACE_ENABLE");
+  wakeup_.Look();
+  if (platform::Go(library_->dtrace_go, handle_->get()) != 0) {
+    Failure failure = LibraryFailure("ERR_DTRACE_ENABLE");
+    if (failure.error == EPERM || failure.error == EACCES) failure.code = "ERR_DTRACE_PERMISSION";
+    return failure;
+  }
+  // `#pragma D option switchrate` has its effect now, unless setOption was used: libdtrace's value is the last word.
+  dtrace_optval_t rate = 0;
+  if (library_->dtrace_getopt(handle_->get(), "switchrate", &rate) == 0) {
+    switchrate_ = std::chrono::nanoseconds(static_cast<int64_t>(rate));
+  }
+  if (wakeup_.Join()) {
+    SetSwitchrate(kWaitForData);
+  } else {
+    // It cannot be woken, so it must not wait: look once per switchrate.
+    SetSwitchrate(kDoNotWait);
+    if (switchrate_.count() == 0) switchrate_ = std::chrono::milliseconds(1);
+  }
+  running_ = true;
+  return std::monostate{};
+}
+
+Result Session::DoStop() {
+  if (running_) Finish();
+  return std::monostate{};
+}
+
+Result Session::DoClose() {
+  running_ = false;
+  symbols_.reset();
+  handle_.reset();
+  library_.reset();
+  return std::monostate{};
+}
+
+int Session::OnProbe(const dtrace_probedata_t& data) {
+  const Source& source = SourceOf(data);
+  Append(source, data);
+  if (batch_.size() >= kBatchSize) Flush();
+  // All values have been taken, so libdtrace can go on to the next record, unless it has something to do itself.
+  return source.statement->library_acts || speculates_ ? DTRACE_CONSUME_THIS : DTRACE_CONSUME_NEXT;
+}
+
+void Session::Append(const Source& source, const dtrace_probedata_t& data) {
+  const Statement& statement = *source.statement;
+  batch_.Begin(statement, source.number, data.dtpda_cpu);
+  for (const Field& field : statement.fields) {
+    const char* value = data.dtpda_data + field.source_offset;
+    switch (field.kind) {
+      case FieldKind::kNone:
+        break;
+      case FieldKind::kInt:
+        batch_.PutInt(field, value);
+        break;
+      case FieldKind::kString:
+        batch_.PutString(field, value);
+        break;
+      case FieldKind::kBytes:
+        batch_.PutBytes(field, value);
+        break;
+      default:
+        batch_.PutFrames(field, symbols_->Frames(field, value));
+    }
+  }
+  if (source.exit_field != nullptr) {
+    int32_t status;
+    std::memcpy(&status, data.dtpda_data + source.exit_field->source_offset, sizeof status);
+    exit_status_ = status;
+  }
+}
+
+const Session::Source& Session::SourceOf(const dtrace_probedata_t& data) {
+  const uint64_t key =
+      static_cast<uint64_t>(platform::StatementId(data)) << 32 | platform::Id(*data.dtpda_pdesc);
+  if (key == last_key_) return *last_source_;  // probes fire in bursts
+  const auto known = sources_.find(key);
+  const Source& source = known != sources_.end() ? known->second : NewSourceOf(data, key);
+  last_key_ = key;
+  last_source_ = &source;
+  return source;
+}
+
+const Session::Source& Session::NewSourceOf(const dtrace_probedata_t& data, uint64_t key) {
+  bool is_new = false;
+  const Statement& statement = StatementOf(data, &is_new);
+  const Field* exit_field = nullptr;
+  for (size_t i = 0; i < statement.sources.size(); i++) {
+    if (statement.sources[i].action == kExitAction) exit_field = &statement.fields[i];
+  }
+  const auto number = static_cast<uint32_t>(sources_.size());
+  sink_(NewSource{number, platform::StatementId(data), NameOf(*data.dtpda_pdesc),
+                  is_new ? std::optional<Statement>(statement) : std::nullopt});
+  return sources_.emplace(key, Source{number, &statement, exit_field}).first->second;
+}
+
+const Statement& Session::StatementOf(const dtrace_probedata_t& data, bool* is_new) {
+  std::unique_ptr<Statement>& known = statements_[platform::StatementId(data)];
+  *is_new = known == nullptr;
+  if (known == nullptr) {
+    std::vector<FieldSource> fields;
+    const dtrace_recdesc_t* records = platform::Records(data);
+    for (int i = 0; i < platform::RecordCount(data); i++) {
+      const dtrace_recdesc_t& record = records[i];
+      FieldSource field{static_cast<uint16_t>(record.dtrd_action), record.dtrd_size, record.dtrd_offset,
+                        record.dtrd_alignment, record.dtrd_arg, {}, false};
+      void* format = platform::Format(record);
+      if (format != nullptr) {
+        field.has_format = true;
+        char text[8192] = "";
+        library_->dtrace_printf_format(handle_->get(), format, text, sizeof text - 1);
+        field.format = text;
+      }
+      fields.push_back(std::move(field));
+    }
+    known = std::make_unique<Statement>(std::move(fields));
+  }
+  return *known;
+}
+
+void Session::Flush() {
+  if (batch_.empty()) return;
+  Batch batch{std::vector<char>(batch_.size()), batch_.count()};
+  batch_.Finish(batch.data.data());
+  batches_in_flight_++;
+  sink_(std::move(batch));
+}
+
+}  // namespace dtc

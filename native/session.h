@@ -1,0 +1,142 @@
+// The DTrace thread: owns the handle, runs commands, paces dtrace_work(), fills batches.
+//
+// Threads. Everything public may be called from the JavaScript thread. Everything private runs on the session's own
+// thread, and libdtrace is called there only.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "libdtrace.h"
+#include "message.h"
+#include "record_batch.h"
+#include "symbols.h"
+#include "wakeup.h"
+
+namespace dtc {
+
+struct OpenRequest {
+  std::string path;
+  std::vector<std::string> preload;
+  std::vector<std::pair<std::string, std::optional<std::string>>> options;
+};
+
+struct CompileRequest {
+  std::string source;
+  std::vector<std::string> arguments;
+  uint32_t flags = 0;
+};
+
+class Session {
+ public:
+  // Takes every message, in order, on the session's thread; must not block.
+  using Sink = std::function<void(Message)>;
+
+  // One session at a time in a process: two live handles do not work with libdtrace 2. Null while another is live.
+  static std::unique_ptr<Session> Start(Sink sink);
+  // Ends the session, removes its probes, and joins the thread; what is still queued is answered with a failure.
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void Open(uint32_t id, OpenRequest request);
+  void SetOption(uint32_t id, std::string name, std::optional<std::string> value);
+  void GetOption(uint32_t id, std::string name);
+  void Compile(uint32_t id, CompileRequest request);
+  void Enable(uint32_t id, int64_t program);
+  void Go(uint32_t id);
+  void Stop(uint32_t id);
+  void Close(uint32_t id);
+
+  // JavaScript has taken a batch: room for one more. See kBatchesInFlight.
+  void BatchTaken();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Task = std::function<Result()>;
+  struct Command {
+    uint32_t id;
+    Task task;
+  };
+  struct Source {
+    uint32_t number;
+    const Statement* statement;
+    const Field* exit_field;  // where the record holds exit()'s status
+  };
+
+  explicit Session(Sink sink);
+
+  void Post(uint32_t id, Task task);
+  void Run();
+  bool WaitForTurn(std::deque<Command>* commands);
+  void Work();
+  void Finish();
+  void Fail(const char* code);
+  void Flush();
+
+  Result DoOpen(const OpenRequest& request);
+  Result DoSetOption(const std::string& name, const std::optional<std::string>& value);
+  Result DoGetOption(const std::string& name);
+  Result DoCompile(const CompileRequest& request);
+  Result DoEnable(int64_t program);
+  Result DoGo();
+  Result DoStop();
+  Result DoClose();
+  bool InstallHandlers();
+  Failure LibraryFailure(const char* code) const;
+  bool SetSwitchrate(const char* value);
+
+  int OnProbe(const dtrace_probedata_t& data);
+  void Append(const Source& source, const dtrace_probedata_t& data);
+  const Source& SourceOf(const dtrace_probedata_t& data);
+  const Source& NewSourceOf(const dtrace_probedata_t& data, uint64_t key);
+  const Statement& StatementOf(const dtrace_probedata_t& data, bool* is_new);
+
+  // When JavaScript has this many batches still to take, the buffers are left alone until it has caught up: what then
+  // does not fit into the kernel's buffers is counted there, as drops. Memory stays bounded.
+  static constexpr int kBatchesInFlight = 64;
+  // A batch goes off when it is this large, so that JavaScript works on it while the next one fills.
+  static constexpr size_t kBatchSize = 256 * 1024;
+
+  const Sink sink_;
+
+  // Shared between the threads.
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Command> commands_;
+  bool ended_ = false;  // the thread takes no more commands
+  bool abandoned_ = false;
+  std::atomic<int> batches_in_flight_{0};
+  Wakeup wakeup_;
+
+  // The session thread's own.
+  std::unique_ptr<Library> library_;
+  std::unique_ptr<Handle> handle_;
+  std::unique_ptr<Symbols> symbols_;
+  std::vector<dtrace_prog_t*> programs_;
+  bool running_ = false;
+  bool stopped_ = false;
+  bool speculates_ = false;
+  std::chrono::nanoseconds switchrate_ = std::chrono::milliseconds(10);
+  Clock::time_point last_work_;
+  std::optional<int32_t> exit_status_;
+  RecordBatch batch_;
+  std::unordered_map<unsigned, std::unique_ptr<Statement>> statements_;
+  std::unordered_map<uint64_t, Source> sources_;
+  uint64_t last_key_ = ~uint64_t{0};
+  const Source* last_source_ = nullptr;
+
+  std::thread thread_;  // last: starts when everything else is there
+};
+
+}  // namespace dtc

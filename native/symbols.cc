@@ -1,0 +1,79 @@
+#include "symbols.h"
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+
+namespace dtc {
+namespace {
+
+// The kernel's symbols seldom change and stacks repeat; past this the table starts anew, so that it stays bounded.
+constexpr size_t kMaxCached = 65536;
+
+uint64_t Word(const char* data, size_t index) {
+  uint64_t word;
+  std::memcpy(&word, data + index * sizeof word, sizeof word);
+  return word;
+}
+
+}  // namespace
+
+std::string_view Symbols::Kernel(uint64_t address) {
+  if (kernel_.size() > kMaxCached) kernel_.clear();
+  const auto [entry, is_new] = kernel_.try_emplace(address);
+  if (is_new) {
+    char text[512];
+    GElf_Sym symbol;
+    dtrace_syminfo_t info;
+    if (library_.dtrace_lookup_by_addr(handle_, address, &symbol, &info) == 0) {
+      if (address > symbol.st_value) {
+        std::snprintf(text, sizeof text, "%s`%s+0x%" PRIx64, info.object, info.name,
+                      address - static_cast<uint64_t>(symbol.st_value));
+      } else {
+        std::snprintf(text, sizeof text, "%s`%s", info.object, info.name);
+      }
+    } else {
+      std::snprintf(text, sizeof text, "0x%" PRIx64, address);
+    }
+    entry->second = text;
+  }
+  return entry->second;
+}
+
+std::string_view Symbols::User(uint32_t pid, uint64_t address) {
+  char text[1024] = "";
+  library_.dtrace_uaddr2str(handle_, static_cast<pid_t>(pid), address, text, sizeof text);
+  return user_.emplace_back(text);
+}
+
+const std::vector<Frame>& Symbols::Frames(const Field& field, const char* data) {
+  const size_t words = field.source_size / sizeof(uint64_t);
+  frames_.clear();
+  user_.clear();
+  user_.reserve(words);  // frames_ points into it
+
+  size_t first = 0;
+  size_t end = words;
+  bool user = field.kind == FieldKind::kUserSymbol;
+  uint32_t pid = 0;
+  if (field.kind == FieldKind::kStack) {
+    const platform::StackHeader header = platform::ReadStackHeader(data, words, field.source_action);
+    first = header.first;
+    end = header.end;
+    user = header.user;
+    pid = header.pid;
+  } else if (user) {
+    pid = static_cast<uint32_t>(Word(data, 0));
+    first = 1;
+  }
+
+  // Whose addresses they are comes first: the process, or 0 for the kernel.
+  frames_.push_back({pid, {}});
+  for (size_t i = first; i < end && Word(data, i) != 0; i++) {
+    const uint64_t address = Word(data, i);
+    frames_.push_back({address, user ? User(pid, address) : Kernel(address)});
+  }
+  return frames_;
+}
+
+}  // namespace dtc

@@ -1,0 +1,12 @@
+// Messages as JavaScript objects. lib/native.ts declares their shapes.
+#pragma once
+
+#include <napi.h>
+
+#include "message.h"
+
+namespace dtc {
+
+Napi::Object ToJs(Napi::Env env, const Message& message);
+
+}  // namespace dtc

@@ -49,6 +49,8 @@ const packages = {
     ]
     await runLogged(npm, args, {
       log: 'npm-ci',
+      // npm says what is wrong first, and all of its options after it.
+      shown: (lines) => lines.filter((line) => line.startsWith('npm error')).slice(0, 12),
       advice:
         'See npm’s message above. It needs the npm registry: check the network, or npm’s proxy and registry settings (npm config ls).',
     })

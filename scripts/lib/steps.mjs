@@ -68,10 +68,14 @@ async function withHeartbeat(begin, action) {
 }
 
 /** How much of a failed program's output is shown; all of it is in the log. */
-const SHOWN_LINES = 25
+const lastLines = (lines) => lines.slice(-25)
 
-/** Runs a program with its output in a log; on failure its end is shown. */
-export function runLogged(command, args, { log, advice, timeout = 900_000, env = toolEnvironment() } = {}) {
+/** Runs a program with its output in a log; on failure its end is shown, or the lines that `shown` picks. */
+export function runLogged(
+  command,
+  args,
+  { log, advice, shown = lastLines, timeout = 900_000, env = toolEnvironment() } = {},
+) {
   const logFile = inRoot('.tools', 'log', `${log}.log`)
   mkdirSync(dirname(logFile), { recursive: true })
   return new Promise((resolve, reject) => {
@@ -98,10 +102,12 @@ export function runLogged(command, args, { log, advice, timeout = 900_000, env =
         signal === 'SIGKILL'
           ? `was ended (after ${timeout / 1000} s, or for lack of memory)`
           : `failed (${signal ?? `exit code ${code}`})`
-      const tail = output.trimEnd().split('\n').slice(-SHOWN_LINES)
+      const excerpt = shown(output.trimEnd().split('\n'))
       reject(
         new StepError(
-          [`${command} ${args.join(' ')} ${how}; all of its output is in ${logFile}`, ...tail].join('\n  '),
+          [`${command} ${args.join(' ')} ${how}; all of its output is in ${logFile}`, ...excerpt].join(
+            '\n  ',
+          ),
           advice,
         ),
       )

@@ -123,8 +123,12 @@ export function packageOf(deb: string): { name: string; version: string } {
   return { name, version: decodeURIComponent(version) }
 }
 
-/** Unpacks a package's files below a folder. Nothing of it is run. */
+/**
+ * Unpacks a package's files below a folder. Nothing of it is run. Where the folder has a link to a folder (`lib` to
+ * `usr/lib`), files go where it points, which `dpkg -x` wouldn't do.
+ */
 export async function unpack(deb: string, folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true })
-  await run('dpkg', ['-x', deb, folder])
+  const script = 'dpkg-deb --fsys-tarfile "$1" | tar -x --keep-directory-symlink --no-same-owner -C "$2"'
+  await run('sh', ['-c', script, 'sh', deb, folder])
 }

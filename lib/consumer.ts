@@ -1,0 +1,597 @@
+/**
+ * The consumer: its states, its records, its events.
+ */
+import { EventEmitter } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { DTraceError } from './errors.js'
+import { type Enabled, loadAddon } from './native.js'
+import { checkPragmas, DEFAULT_OPTIONS, type Options, type OptionValue, optionText } from './options.js'
+import { type DLibraries, type Limitation, prepareDLibraries } from './platform/dlibs.js'
+import { type LibraryLocation, locateLibrary } from './platform/locate.js'
+import { preflight } from './preflight.js'
+import type { EmitFields, TypedProgram } from './program.js'
+import { RecordQueue } from './queue.js'
+import { RecordBatch, type Source } from './record/batch.js'
+import { createDecoder, type Decoder, type DTraceRecord, type Int64, type Probe } from './record/decoder.js'
+import { schemaOf } from './record/schema.js'
+import { type StringEncoding, WireBatch } from './record/wire.js'
+import { errorOf, Session, type SessionMessage } from './session.js'
+
+/** Where a consumer is in its life. */
+export type ConsumerState = 'open' | 'compiled' | 'running' | 'stopped' | 'closed'
+
+/** How to open a consumer. */
+export interface OpenOptions<Wide extends Int64 = 'bigint'> {
+  /** DTrace options, by name. Defaults: `bufsize` 4m, `aggsize` 4m, `switchrate` 10ms, `aggrate` 1s. */
+  options?: Options
+  /** Where the session runs. `'auto'` and `'in-process'`: in this process, one at a time. */
+  host?: 'auto' | 'in-process' | 'process'
+  /** 64-bit integers as `'bigint'` (default), or as `'number'`, where one past 2^53 is an error. */
+  int64?: Wide
+  /** How bytes become strings: `'utf8'` (default), or `'latin1'`: one character per byte, which loses nothing. */
+  strings?: StringEncoding
+  /** The most records that wait for a slow `for await` reader; more are dropped, and counted. Default 100,000. */
+  queueLimit?: number
+  /** The libdtrace to use, instead of the one that is found. */
+  library?: LibraryLocation
+}
+
+/** How to compile a program. */
+export interface CompileOptions {
+  /** `$1`, `$2`, … of the program. */
+  args?: readonly string[]
+  /** Arguments that are not given are 0 or "" (as `#pragma D option defaultargs`). */
+  defaultArgs?: boolean
+  /** A clause whose probe does not exist is no error (as `dtrace -Z`). */
+  allowNoMatches?: boolean
+}
+
+/** A compiled program. */
+export interface Program {
+  /** Number in the consumer. */
+  readonly id: number
+  readonly source: string
+}
+
+/** Records that are lost. */
+export interface Drop {
+  /** `'principal'`, `'aggregation'`, `'dynamic'`, `'speculation'`, … as in DTrace; `'reader'`: a `for await` reader was too slow. */
+  kind: string
+  /** The CPU in whose buffer there was no room; undefined where it is not one CPU's. */
+  cpu: number | undefined
+  /** Records dropped since the last such event. */
+  count: number
+  /** Records of this kind dropped since go(). */
+  total: number
+  message: string
+}
+
+/** An error in a clause: the firing recorded nothing, tracing goes on. */
+export interface Fault {
+  probe: Probe
+  cpu: number
+  /** `DTRACEFLT_…` */
+  fault: number
+  /** Its name, e.g. `invalid address`. */
+  name: string
+  /** The address, where the fault is about one. */
+  address: bigint
+  message: string
+}
+
+/** Counts since the consumer was opened. */
+export interface ConsumerStats {
+  records: number
+  batches: number
+  /** Bytes of batches, on the wire between the threads. */
+  bytes: number
+  /** Records dropped, of all kinds. */
+  drops: number
+  /** Errors in clauses. */
+  errors: number
+  /** Milliseconds spent decoding. */
+  decodeTime: number
+}
+
+export interface ConsumerEvents {
+  batch: [RecordBatch<DTraceRecord>]
+  drop: [Drop]
+  fault: [Fault]
+  exit: [{ status: number }]
+  error: [DTraceError]
+  close: []
+}
+
+/** `DTRACE_C_…` of `<dtrace.h>`. */
+const CompileFlag = { allowNoMatches: 0x0004, defaultArgs: 0x0800 } as const
+
+/** A DTrace consumer: opens libdtrace in this process, compiles D, and gives typed records. */
+export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<ConsumerEvents> {
+  /** libdtrace's version, e.g. `D 2.0.7`. */
+  readonly version: string
+  /** What of DTrace this system can't have. */
+  readonly limitations: readonly Limitation[]
+
+  readonly #session: Session
+  readonly #libraries: DLibraries
+  readonly #int64: Int64
+  readonly #strings: StringEncoding
+  readonly #queueLimit: number
+  readonly #decoders = new Map<number, Decoder>()
+  readonly #probes = new Map<number, Probe>()
+  readonly #sources: Source[] = []
+  readonly #stats: ConsumerStats = { records: 0, batches: 0, bytes: 0, drops: 0, errors: 0, decodeTime: 0 }
+  readonly #dropped = new Map<string, number>()
+  #state: ConsumerState = 'open'
+  #enabled = false
+  #queue: RecordQueue<DTraceRecord> | undefined
+  #iterating = false
+  #ending: { error: unknown } | undefined
+  #closing: Promise<void> | undefined
+
+  /**
+   * Loads libdtrace, opens it, sets the options, and initialises: 0.3 to 0.5 s, off the event loop.
+   *
+   * @throws `ERR_DTRACE_LIBRARY_NOT_FOUND`, `ERR_DTRACE_ADDON_NOT_FOUND`, `ERR_DTRACE_PERMISSION`, `ERR_DTRACE_TRACEFS`,
+   * `ERR_DTRACE_OPTION`, `ERR_DTRACE_BUSY` (one consumer at a time in a process), `ERR_DTRACE_OPEN`
+   * @example
+   * const consumer = await Consumer.open({ options: { switchrate: '1ms' } })
+   */
+  static async open<const Wide extends Int64 = 'bigint'>(
+    options: OpenOptions<Wide> = {},
+  ): Promise<Consumer<Wide>> {
+    checkOpenOptions(options)
+    const library = options.library ?? locateLibrary()
+    const settings: (string | null)[] = Object.entries({ ...DEFAULT_OPTIONS, ...options.options }).flatMap(
+      ([name, value]) => [name, optionText(name, value)],
+    )
+    preflight()
+
+    let deliver: (message: SessionMessage) => void = () => {}
+    const session = new Session((message) => deliver(message))
+    // Which D libraries this kernel can compile is found out while libdtrace is being opened.
+    const [opened, libraries] = await Promise.allSettled([
+      session.request<string, 'open'>('open', [library.path, library.preload, settings], (failure) =>
+        explainOpen(failure.code, failure.reason, library),
+      ),
+      prepareDLibraries(library),
+    ])
+    try {
+      if (opened.status === 'rejected') throw opened.reason
+      if (libraries.status === 'rejected') throw libraries.reason
+      if (libraries.value.syslibdir !== undefined && options.options?.syslibdir === undefined) {
+        await session.request('setOption', ['syslibdir', libraries.value.syslibdir], ({ reason }) => reason)
+      }
+    } catch (error) {
+      if (libraries.status === 'fulfilled') await libraries.value.dispose()
+      if (opened.status === 'fulfilled') await session.request('close', [], ({ reason }) => reason)
+      session.dispose()
+      throw error
+    }
+    const consumer = new Consumer<Wide>(session, opened.value, libraries.value, options)
+    deliver = (message) => consumer.#receive(message)
+    return consumer
+  }
+
+  /** Use {@link Consumer.open}. */
+  private constructor(session: Session, version: string, libraries: DLibraries, options: OpenOptions<Wide>) {
+    super()
+    this.#session = session
+    this.version = version
+    this.#libraries = libraries
+    this.limitations = Object.freeze(libraries.limitations)
+    this.#int64 = options.int64 ?? 'bigint'
+    this.#strings = options.strings ?? 'utf8'
+    this.#queueLimit = options.queueLimit ?? 100_000
+  }
+
+  get state(): ConsumerState {
+    return this.#state
+  }
+
+  /** Sets a DTrace option. @throws `ERR_DTRACE_OPTION`, `ERR_DTRACE_STATE` */
+  async setOption(name: string, value: OptionValue): Promise<void> {
+    const text = optionText(name, value)
+    this.#requireState('setOption', 'open', 'compiled', 'running', 'stopped')
+    await this.#session.request(
+      'setOption',
+      [name, text],
+      ({ reason }) => `option ${name}=${String(value)}: ${reason}`,
+    )
+  }
+
+  /**
+   * A runtime option's value as libdtrace keeps it: bytes, nanoseconds, a count, or 0/1; undefined where it is not set.
+   *
+   * @throws `ERR_DTRACE_OPTION`, also for compile-time options, which libdtrace does not give back
+   */
+  async getOption(name: string): Promise<number | undefined> {
+    if (typeof name !== 'string') optionText(name, true)
+    this.#requireState('getOption', 'open', 'compiled', 'running', 'stopped')
+    const value = await this.#session.request<number, 'getOption'>(
+      'getOption',
+      [name],
+      ({ reason }) => `option ${name}: ${reason} (compile-time options can't be read)`,
+    )
+    const unset = -2 // DTRACEOPT_UNSET
+    return value === unset ? undefined : value
+  }
+
+  /**
+   * Compiles a D program: a text, a file, or one that `program()` describes.
+   *
+   * @throws `ERR_DTRACE_COMPILE` with libdtrace's message and line, `ERR_DTRACE_STATE`, `ERR_DTRACE_ARGUMENT`
+   */
+  async compile(
+    source: string | { file: string } | TypedProgram<unknown>,
+    options: CompileOptions = {},
+  ): Promise<Program> {
+    this.#requireState('compile', 'open', 'compiled')
+    const { text, name } = await sourceText(source)
+    const args = checkArguments(options.args ?? [])
+    checkPragmas(text)
+    const flags =
+      (options.defaultArgs === true ? CompileFlag.defaultArgs : 0) |
+      (options.allowNoMatches === true ? CompileFlag.allowNoMatches : 0)
+    const id = await this.#session.request<number, 'compile'>(
+      'compile',
+      [text, args, flags],
+      ({ reason }) => `${name} does not compile: ${reason}`,
+    )
+    this.#state = 'compiled'
+    return Object.freeze({ id, source: text })
+  }
+
+  /** Enables a compiled program's probes; they fire from {@link go} on. @throws `ERR_DTRACE_ENABLE`, `ERR_DTRACE_STATE` */
+  async enable(program: Program): Promise<Enabled> {
+    this.#requireState('enable', 'compiled')
+    if (typeof program?.id !== 'number') {
+      throw new DTraceError('ERR_DTRACE_ARGUMENT', 'enable() takes what compile() gave')
+    }
+    const enabled = await this.#session.request<Enabled, 'enable'>(
+      'enable',
+      [program.id],
+      ({ reason }) => `the program can't be enabled: ${reason}`,
+    )
+    this.#enabled = true
+    return enabled
+  }
+
+  /** Starts tracing. @throws `ERR_DTRACE_ENABLE`, `ERR_DTRACE_PERMISSION`, `ERR_DTRACE_STATE` */
+  async go(): Promise<void> {
+    this.#requireState('go', 'compiled')
+    if (!this.#enabled) {
+      throw new DTraceError('ERR_DTRACE_STATE', 'go(): nothing is enabled yet; call enable(program) first')
+    }
+    // From now on, so that a record that comes before go() has been answered finds its place.
+    this.#state = 'running'
+    try {
+      await this.#session.request('go', [], ({ reason }) => `tracing can't be started: ${reason}`)
+    } catch (error) {
+      if (this.#state === 'running') this.#state = 'compiled'
+      throw error
+    }
+    if (this.#state === 'running') this.#session.setBusy(true)
+  }
+
+  /** Stops tracing: END runs, and what is still in the buffers is delivered before this resolves. */
+  async stop(): Promise<void> {
+    if (this.#state === 'stopped') return
+    this.#requireState('stop', 'running')
+    await this.#session.request('stop', [], ({ reason }) => `tracing can't be stopped: ${reason}`)
+    this.#end('stopped')
+  }
+
+  /**
+   * Ends the session and takes its probes away. Allowed in every state, any number of times; resolves when all is gone,
+   * which takes libdtrace 2 to 4 s, off the event loop. What is still in the buffers is delivered first.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** Counts since the consumer was opened. */
+  stats(): ConsumerStats {
+    return { ...this.#stats }
+  }
+
+  /**
+   * Tells the running program four numbers: a clause on `syscall::prctl:entry` with the predicate
+   * `pid == $pid && arg0 == 0x44545243` sees them as `arg1` to `arg4`. So a program's variables can be changed while it
+   * runs. Linux.
+   *
+   * @throws `ERR_DTRACE_STATE` when not running, `ERR_DTRACE_UNSUPPORTED` elsewhere
+   */
+  mark(a: number | bigint, b: number | bigint = 0, c: number | bigint = 0, d: number | bigint = 0): void {
+    this.#requireState('mark', 'running')
+    if (!loadAddon().signalProbe(BigInt(a), BigInt(b), BigInt(c), BigInt(d))) {
+      throw new DTraceError(
+        'ERR_DTRACE_UNSUPPORTED',
+        `mark() needs prctl(2), which ${process.platform} does not have`,
+      )
+    }
+  }
+
+  /** While tracing, the consumer keeps the process alive; not after this. */
+  unref(): this {
+    this.#session.setKeepAlive(false)
+    return this
+  }
+
+  ref(): this {
+    this.#session.setKeepAlive(true)
+    return this
+  }
+
+  /**
+   * The records, one by one. One reader at a time; a reader that is too slow loses records, which is reported as a
+   * drop of kind `'reader'`. Records that come between go() and here are kept for it, unless 'batch' is listened to.
+   *
+   * @throws `ERR_DTRACE_STATE` while another loop reads
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<DTraceRecord> {
+    if (this.#iterating) {
+      throw new DTraceError(
+        'ERR_DTRACE_STATE',
+        "another loop is reading this consumer; listen to 'batch' for a second reader",
+      )
+    }
+    this.#iterating = true
+    return this.#ensureQueue()
+  }
+
+  /**
+   * Compiles, enables, and starts a program, and gives its records; stops when the loop is left.
+   *
+   * @example
+   * for await (const { fields } of consumer.run(opens)) console.log(fields.pid)
+   */
+  run<Emits>(
+    program: TypedProgram<Emits>,
+    options?: CompileOptions,
+  ): AsyncGenerator<DTraceRecord<EmitFields<Emits, Wide>>>
+  run(program: string | { file: string }, options?: CompileOptions): AsyncGenerator<DTraceRecord>
+  async *run(
+    program: string | { file: string } | TypedProgram<unknown>,
+    options: CompileOptions = {},
+  ): AsyncGenerator<DTraceRecord<never>> {
+    await this.enable(await this.compile(program, options))
+    await this.go()
+    try {
+      yield* this as AsyncIterable<DTraceRecord<never>>
+    } finally {
+      if (this.#state === 'running') await this.stop()
+    }
+  }
+
+  /** Not in this version. @throws `ERR_DTRACE_UNSUPPORTED` */
+  async probes(): Promise<never> {
+    throw notYet('probes()')
+  }
+
+  /** Not in this version. @throws `ERR_DTRACE_UNSUPPORTED` */
+  async aggregations(): Promise<never> {
+    throw notYet('aggregations()')
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state === 'running') {
+      // What is in the buffers was recorded for somebody.
+      await this.#session.request('stop', [], ({ reason }) => reason).catch(() => {})
+    }
+    this.#end('closed')
+    await this.#session.request('close', [], ({ reason }) => reason).catch(() => {})
+    this.#session.dispose()
+    await this.#libraries.dispose()
+    this.emit('close')
+  }
+
+  #requireState(what: string, ...allowed: ConsumerState[]): void {
+    if (this.#closing === undefined && allowed.includes(this.#state)) return
+    const state = this.#closing === undefined ? this.#state : 'closed'
+    throw new DTraceError(
+      'ERR_DTRACE_STATE',
+      `${what}(): the consumer is ${state}, and this needs it to be ${allowed.join(' or ')}`,
+    )
+  }
+
+  #end(state: ConsumerState, error?: unknown): void {
+    if (this.#state !== 'closed') this.#state = state
+    this.#session.setBusy(false)
+    this.#ending ??= { error }
+    this.#queue?.end(error)
+  }
+
+  #ensureQueue(): RecordQueue<DTraceRecord> {
+    if (this.#queue === undefined) {
+      this.#queue = new RecordQueue(this.#queueLimit, () => {
+        this.#queue = undefined
+        this.#iterating = false
+      })
+      if (this.#ending !== undefined) this.#queue.end(this.#ending.error)
+    }
+    return this.#queue
+  }
+
+  #receive(message: SessionMessage): void {
+    switch (message.type) {
+      case 'source':
+        this.#addSource(message)
+        break
+      case 'batch':
+        this.#addBatch(message.data)
+        break
+      case 'drop':
+        this.#drop(message)
+        break
+      case 'fault': {
+        const { type: _, probe, ...fault } = message
+        this.#stats.errors++
+        this.emit('fault', { probe: this.#probe(probe), ...fault })
+        break
+      }
+      case 'exit':
+        this.#end('stopped')
+        this.emit('exit', { status: message.status })
+        break
+      case 'died': {
+        const error = errorOf(
+          message.failure,
+          `tracing has ended: ${message.failure.reason}; close() the consumer and open another`,
+        )
+        const told = this.#iterating
+        this.#end('stopped', error)
+        // A reader gets it from the loop; as an event without a listener it would end the process as well.
+        if (!told || this.listenerCount('error') > 0) this.emit('error', error)
+      }
+    }
+  }
+
+  #probe(probe: Probe): Probe {
+    let known = this.#probes.get(probe.id)
+    if (known === undefined) {
+      known = Object.freeze(probe)
+      this.#probes.set(probe.id, known)
+    }
+    return known
+  }
+
+  #addSource({ source, statement, probe, layout }: Extract<SessionMessage, { type: 'source' }>): void {
+    if (layout !== undefined) this.#decoders.set(statement, createDecoder(schemaOf(layout), this.#int64))
+    const decoder = this.#decoders.get(statement)
+    if (decoder === undefined)
+      throw new DTraceError('ERR_DTRACE_RECORD', `statement ${statement} came without its layout`)
+    this.#sources[source] = { probe: this.#probe(probe), decoder }
+  }
+
+  #addBatch(data: ArrayBuffer): void {
+    const batch = new RecordBatch<DTraceRecord>(
+      new WireBatch(data, this.#strings),
+      this.#sources,
+      this.#stats,
+    )
+    this.#stats.records += batch.length
+    this.#stats.batches++
+    this.#stats.bytes += data.byteLength
+    if (this.#iterating || this.listenerCount('batch') === 0) {
+      if (!this.#ensureQueue().push(batch)) {
+        this.#drop({
+          kind: 'reader',
+          cpu: undefined,
+          count: batch.length,
+          message: `${batch.length} records dropped: the reader is too slow (queueLimit ${this.#queueLimit})`,
+        })
+      }
+    }
+    this.emit('batch', batch)
+  }
+
+  #drop({ kind, cpu, count, message }: Omit<Drop, 'total'>): void {
+    const total = (this.#dropped.get(kind) ?? 0) + count
+    this.#dropped.set(kind, total)
+    this.#stats.drops += count
+    this.emit('drop', { kind, cpu, count, total, message })
+  }
+}
+
+function notYet(what: string): DTraceError {
+  return new DTraceError(
+    'ERR_DTRACE_UNSUPPORTED',
+    `${what} is not there yet in this version; see CHANGELOG.md`,
+  )
+}
+
+function checkOpenOptions({
+  host = 'auto',
+  int64 = 'bigint',
+  strings = 'utf8',
+  queueLimit = 1,
+  options = {},
+}: OpenOptions<Int64>): void {
+  if (host === 'process') throw notYet("host: 'process'")
+  const choices: [string, unknown, unknown[]][] = [
+    ['host', host, ['auto', 'in-process', 'process']],
+    ['int64', int64, ['bigint', 'number']],
+    ['strings', strings, ['utf8', 'latin1']],
+  ]
+  for (const [name, value, allowed] of choices) {
+    if (!allowed.includes(value)) {
+      throw new DTraceError(
+        'ERR_DTRACE_ARGUMENT',
+        `${name} is ${allowed.map((choice) => `'${choice}'`).join(' or ')}, not ${JSON.stringify(value)}`,
+      )
+    }
+  }
+  if (!Number.isInteger(queueLimit) || queueLimit < 1) {
+    throw new DTraceError(
+      'ERR_DTRACE_ARGUMENT',
+      `queueLimit is a number of records, 1 or more, not ${String(queueLimit)}`,
+    )
+  }
+  if (typeof options !== 'object' || options === null) {
+    throw new DTraceError(
+      'ERR_DTRACE_OPTION',
+      "options is an object of DTrace options, e.g. { bufsize: '8m' }",
+    )
+  }
+}
+
+async function sourceText(
+  source: string | { file: string } | TypedProgram<unknown>,
+): Promise<{ text: string; name: string }> {
+  let text: unknown = source
+  let name = 'the D program'
+  if (typeof source === 'object' && source !== null) {
+    if ('file' in source) {
+      name = source.file
+      try {
+        text = await readFile(source.file, 'utf8')
+      } catch (cause) {
+        throw new DTraceError(
+          'ERR_DTRACE_ARGUMENT',
+          `the D program ${source.file} can't be read: ${(cause as Error).message}`,
+          { cause },
+        )
+      }
+    } else {
+      text = source.source
+    }
+  }
+  if (typeof text !== 'string' || text.includes('\0')) {
+    throw new DTraceError(
+      'ERR_DTRACE_ARGUMENT',
+      'compile() takes a D program: a text without NUL, { file }, or what program() gave',
+    )
+  }
+  return { text, name }
+}
+
+function checkArguments(args: readonly string[]): string[] {
+  for (const arg of args) {
+    if (typeof arg !== 'string' || arg.includes('\0')) {
+      throw new DTraceError(
+        'ERR_DTRACE_ARGUMENT',
+        `a program's arguments are strings without NUL, not ${JSON.stringify(arg)}`,
+      )
+    }
+  }
+  return [...args]
+}
+
+function explainOpen(code: string, reason: string, library: LibraryLocation): string {
+  switch (code) {
+    case 'ERR_DTRACE_LIBRARY_NOT_FOUND':
+      return `${library.path} does not load: ${reason}; run \`dtrace-watch doctor\``
+    case 'ERR_DTRACE_PERMISSION':
+      return `no permission to use DTrace: ${reason}; run as root`
+    case 'ERR_DTRACE_OPTION':
+      return `an option is not accepted: ${reason}`
+    default:
+      return `libdtrace can't be opened: ${reason}; run \`dtrace-watch doctor\` to see what it lacks`
+  }
+}

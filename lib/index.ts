@@ -1,0 +1,37 @@
+/** DTrace embedded in Node.js. */
+export {
+  type CompileOptions,
+  Consumer,
+  type ConsumerEvents,
+  type ConsumerState,
+  type ConsumerStats,
+  type Drop,
+  type Fault,
+  type OpenOptions,
+  type Program,
+} from './consumer.js'
+export { DTraceError, type DTraceErrorCode, type DTraceErrorDetail } from './errors.js'
+export type { Enabled } from './native.js'
+export type { Options, OptionValue } from './options.js'
+export type { Limitation } from './platform/dlibs.js'
+export { type LibraryLocation, locateLibrary } from './platform/locate.js'
+export {
+  bytes,
+  type Clause,
+  type Emit,
+  type EmitFields,
+  int8,
+  int16,
+  int32,
+  int64,
+  program,
+  string,
+  type TypedProgram,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+} from './program.js'
+export type { RecordBatch } from './record/batch.js'
+export type { DTraceRecord, Int64, Probe } from './record/decoder.js'
+export { CodeSymbol as Symbol, type Frame, Stack, type Value } from './record/values.js'

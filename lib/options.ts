@@ -1,0 +1,88 @@
+/**
+ * DTrace options on their way to libdtrace, and the few that must not reach it.
+ */
+import { readFileSync } from 'node:fs'
+import { DTraceError } from './errors.js'
+
+/** A DTrace option's value; `true` sets an option that takes none. */
+export type OptionValue = string | number | boolean
+
+/** DTrace option names (chapter "Options and Tunables" of the Dynamic Tracing Guide) and their values. */
+export type Options = Readonly<{ [name: string]: OptionValue }>
+
+/**
+ * What a session starts with. `bufsize` and `aggsize` are those of dtrace(1): without `aggsize`, libdtrace 2 cannot make the
+ * map of an aggregation. `switchrate` is how often buffers are looked into under load; a record that comes after a
+ * quiet time is passed on at once.
+ */
+export const DEFAULT_OPTIONS: Options = { bufsize: '4m', aggsize: '4m', switchrate: '10ms', aggrate: '1s' }
+
+/** Options with which libdtrace ends the process, seen with 2.0.7 or read in its source. */
+const FATAL: Readonly<{ [name: string]: string }> = {
+  nolibs: 'libdtrace 2 aborts the process with it; leave it out',
+  core: 'it makes libdtrace end the process with a core dump; leave it out',
+}
+
+/**
+ * The value as libdtrace takes it; null for an option that is set without one.
+ *
+ * @throws `ERR_DTRACE_OPTION`
+ */
+export function optionText(name: unknown, value: unknown): string | null {
+  if (typeof name !== 'string' || name === '' || name.includes('\0')) {
+    throw new DTraceError(
+      'ERR_DTRACE_OPTION',
+      `an option's name is a string such as 'bufsize', not ${show(name)}`,
+    )
+  }
+  const fatal = FATAL[name]
+  if (fatal !== undefined) throw new DTraceError('ERR_DTRACE_OPTION', `option ${name} is refused: ${fatal}`)
+  if (name === 'cpu') checkCpu(value)
+  switch (typeof value) {
+    case 'boolean':
+      return value ? null : 'unset'
+    case 'number':
+      if (Number.isSafeInteger(value)) return String(value)
+      break
+    case 'string':
+      if (!value.includes('\0')) return value
+  }
+  throw new DTraceError(
+    'ERR_DTRACE_OPTION',
+    `option ${name}: its value is a string ('4m', '10ms'), an integer or a boolean, not ${show(value)}`,
+  )
+}
+
+/** The pragmas of a program may set options, too. */
+export function checkPragmas(source: string): void {
+  for (const [, name = ''] of source.matchAll(/^\s*#\s*pragma\s+D\s+option\s+(\w+)/gm)) {
+    if (FATAL[name] !== undefined) optionText(name, true)
+  }
+}
+
+/** libdtrace calls exit(1) where it can't bind a thread to the CPU. */
+function checkCpu(value: unknown): void {
+  const cpu = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  if (typeof cpu === 'number' && onlineCpus().includes(cpu)) return
+  throw new DTraceError(
+    'ERR_DTRACE_OPTION',
+    `option cpu: ${show(value)} is not a CPU that is online (${onlineCpus().join(', ')})`,
+  )
+}
+
+function onlineCpus(): number[] {
+  let text: string
+  try {
+    text = readFileSync('/sys/devices/system/cpu/online', 'utf8').trim()
+  } catch {
+    return [0]
+  }
+  return text.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number)
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i)
+  })
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value)
+}

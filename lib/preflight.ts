@@ -1,0 +1,44 @@
+/**
+ * What can be known before libdtrace is asked, and what libdtrace would answer with a crash or with no probes at all.
+ */
+import { accessSync, constants } from 'node:fs'
+import { DTraceError } from './errors.js'
+import { checkPrivileges } from './platform/checks.js'
+import { findLeftovers, removeLeftovers } from './platform/leftovers.js'
+
+/** Where libdtrace 2.0 looks for tracefs. */
+const TRACEFS = '/sys/kernel/debug/tracing'
+
+/** @throws `ERR_DTRACE_PERMISSION`, `ERR_DTRACE_TRACEFS` */
+export function preflight(): void {
+  if (process.platform !== 'linux') return
+
+  const privileges = checkPrivileges()
+  if (privileges.status === 'fail') {
+    throw new DTraceError(
+      'ERR_DTRACE_PERMISSION',
+      `no permission to use DTrace: ${privileges.detail}; ${privileges.advice}`,
+    )
+  }
+  try {
+    accessSync(`${TRACEFS}/uprobe_events`, constants.W_OK)
+  } catch (cause) {
+    throw new DTraceError(
+      'ERR_DTRACE_TRACEFS',
+      `tracefs is not at ${TRACEFS}, and without it there are no probes: as root, run ` +
+        '`mount -t debugfs debugfs /sys/kernel/debug` (in a container: give it the host’s /sys/kernel/debug)',
+      { cause },
+    )
+  }
+  // A consumer that was killed leaves probes named by its process number; the next one of that number would fail to start.
+  removeLeftovers(findLeftovers((pid) => pid !== process.pid && isAlive(pid)))
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * What lies between the session, which does not wait, and a `for await` reader, which may be slow.
+ */
+import type { RecordBatch } from './record/batch.js'
+
+/** A bounded queue of batches, read record by record. What does not fit is left out, counted by the caller. */
+export class RecordQueue<Record> implements AsyncIterableIterator<Record> {
+  readonly #limit: number
+  readonly #batches: RecordBatch<Record>[] = []
+  #queued = 0
+  #current: Record[] = []
+  #position = 0
+  #ended = false
+  #error: unknown
+  #waiting: { resolve: (result: IteratorResult<Record>) => void; reject: (error: unknown) => void }[] = []
+  readonly #onReturn: () => void
+
+  /**
+   * @param limit the most records to keep for the reader
+   * @param onReturn called when the reader leaves before the end
+   */
+  constructor(limit: number, onReturn: () => void) {
+    this.#limit = limit
+    this.#onReturn = onReturn
+  }
+
+  /** @returns false when there is no room for it: the reader is too slow */
+  push(batch: RecordBatch<Record>): boolean {
+    if (this.#ended) return true
+    // A single batch always fits, however small the limit is.
+    if (this.#queued > 0 && this.#queued + batch.length > this.#limit) return false
+    this.#batches.push(batch)
+    this.#queued += batch.length
+    this.#serve()
+    return true
+  }
+
+  /** No more records will come. With an error, the reader gets it after the records that are there. */
+  end(error?: unknown): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#error = error
+    this.#serve()
+  }
+
+  next(): Promise<IteratorResult<Record>> {
+    if (this.#position < this.#current.length) {
+      return Promise.resolve({ done: false, value: this.#take() })
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      this.#serve()
+    })
+  }
+
+  return(): Promise<IteratorResult<Record>> {
+    this.#batches.length = 0
+    this.#current = []
+    this.#position = 0
+    this.end()
+    this.#onReturn()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  #take(): Record {
+    this.#queued--
+    return this.#current[this.#position++] as Record
+  }
+
+  #serve(): void {
+    while (this.#waiting.length > 0) {
+      if (this.#position >= this.#current.length && !this.#refill()) return
+      const reader = this.#waiting.shift()
+      reader?.resolve({ done: false, value: this.#take() })
+    }
+  }
+
+  /** Decodes the next batch; false when the readers have been answered otherwise, or have to wait. */
+  #refill(): boolean {
+    const batch = this.#batches.shift()
+    if (batch !== undefined) {
+      try {
+        this.#current = batch.toArray()
+        this.#position = 0
+        return this.#current.length > 0 || this.#refill()
+      } catch (error) {
+        this.#batches.length = 0
+        this.#ended = true
+        this.#error = error
+      }
+    }
+    if (this.#ended) {
+      for (const { resolve, reject } of this.#waiting.splice(0)) {
+        if (this.#error === undefined) resolve({ done: true, value: undefined })
+        else reject(this.#error)
+        this.#error = undefined
+      }
+    }
+    return false
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * From bytes to records: one generated function per statement, so that its records have one hidden class and no value
+ * passes through a loop over field descriptions. Measured: half the time of a decoder that interprets the schema.
+ */
+import { DTraceError } from '../errors.js'
+import type { Field, Schema } from './schema.js'
+import { Action } from './schema.js'
+import { CodeSymbol, type Frame, Stack, type Value } from './values.js'
+import { FieldKind, FRAME_SIZE, type WireBatch } from './wire.js'
+
+/** The probe of a record: one frozen object per probe. */
+export interface Probe {
+  readonly id: number
+  readonly provider: string
+  readonly module: string
+  readonly function: string
+  readonly name: string
+}
+
+/** What one firing of one clause recorded. */
+export interface DTraceRecord<Fields = Readonly<{ [name: string]: Value }>> {
+  readonly probe: Probe
+  readonly cpu: number
+  /** Every value, in program order. */
+  readonly values: readonly Value[]
+  /** The values that the statement names. */
+  readonly fields: Fields
+}
+
+/** 64-bit integers as bigint, or as number where every value fits. */
+export type Int64 = 'bigint' | 'number'
+
+/** Decodes the record that starts at `position` of a batch. */
+export type Decode = (batch: WireBatch, position: number, probe: Probe, cpu: number) => DTraceRecord
+/** Reads one field of the record that starts at `position`. */
+export type Read = (batch: WireBatch, position: number) => Value
+
+/** The reading side of one statement. */
+export interface Decoder {
+  readonly schema: Schema
+  readonly decode: Decode
+  /** The reader of the field with this name, if there is one. */
+  readonly reader: (name: string) => Read | undefined
+}
+
+const NO_FIELDS = Object.freeze({})
+
+/** Generates the decoder of a statement. */
+export function createDecoder(schema: Schema, int64: Int64): Decoder {
+  const { fields } = schema
+  const named = fields.filter((field) => field.name !== undefined)
+  const source = [
+    // A string that is the same as in the record before has the same place in the batch: then it is not made again.
+    'let last',
+    ...fields.map((field, i) => (field.kind === FieldKind.string ? `let at${i} = -1, text${i} = ''` : '')),
+    'return function decode(batch, p, probe, cpu) {',
+    `if (batch !== last) { last = batch; ${fields
+      .map((field, i) => (field.kind === FieldKind.string ? `at${i} = -1;` : ''))
+      .join('')} }`,
+    ...fields.map((field, i) => readExpression(field, i, int64)),
+    'return { probe, cpu,',
+    `values: [${fields.map((_, i) => `v${i}`).join(', ')}],`,
+    named.length === 0
+      ? 'fields: NO_FIELDS }'
+      : `fields: { ${fields.map((field, i) => (field.name === undefined ? '' : `${JSON.stringify(field.name)}: v${i},`)).join(' ')} } }`,
+    '}',
+  ].join('\n')
+  const decode = generate<Decode>(source)
+  const readers = new Map<string, Read>()
+  return {
+    schema,
+    decode,
+    reader: (name) => {
+      const field = fields.find((candidate) => candidate.name === name)
+      if (field === undefined) return undefined
+      let read = readers.get(name)
+      if (read === undefined) {
+        read = generate<Read>(
+          `let last, at0 = -1, text0 = ''
+          return function read(batch, p) {
+            if (batch !== last) { last = batch; at0 = -1 }
+            ${readExpression(field, 0, int64)}
+            return v0
+          }`,
+        )
+        readers.set(name, read)
+      }
+      return read
+    },
+  }
+}
+
+function generate<Type>(source: string): Type {
+  // Only numbers and JSON strings of ours are put into the source: see readExpression.
+  const make = new Function('NO_FIELDS', 'number64', 'stack', 'symbol', source)
+  return make(NO_FIELDS, number64, stack, symbol) as Type
+}
+
+/** JavaScript that reads one field of the record at byte `p` into `v<i>`. Fields are aligned to their size. */
+function readExpression(field: Field, i: number, int64: Int64): string {
+  const sign = field.signed ? 'i' : 'u'
+  const at = (shift: number): string => `(p + ${field.offset}) >> ${shift}`
+  const pair = `batch.u32[${at(2)}], batch.u32[(${at(2)}) + 1]`
+  switch (field.kind) {
+    case FieldKind.int:
+      switch (field.size) {
+        case 1:
+          return `const v${i} = batch.${sign}8[p + ${field.offset}]`
+        case 2:
+          return `const v${i} = batch.${sign}16[${at(1)}]`
+        case 4:
+          return `const v${i} = batch.${sign}32[${at(2)}]`
+        default:
+          return int64 === 'bigint'
+            ? `const v${i} = batch.${sign}64[${at(3)}]`
+            : `const v${i} = number64(batch.u32[${at(2)}], batch.${sign}32[(${at(2)}) + 1], ${JSON.stringify(field.name ?? `value ${i}`)})`
+      }
+    case FieldKind.string:
+      return `const o${i} = batch.u32[${at(2)}], n${i} = batch.u32[(${at(2)}) + 1]
+        if (n${i} === 0) { at${i} = -1; text${i} = '' }
+        else if (o${i} !== at${i}) { text${i} = batch.text(o${i}, n${i}); at${i} = o${i} }
+        const v${i} = text${i}`
+    case FieldKind.bytes:
+      return `const v${i} = batch.bytes(${pair})`
+    case FieldKind.stack:
+      return `const v${i} = stack(batch, ${pair})`
+    default:
+      return `const v${i} = symbol(batch, ${pair}, ${field.action})`
+  }
+}
+
+/** A 64-bit integer as a number; one that a number can't hold exactly is an error, never a wrong number. */
+function number64(low: number, high: number, name: string): number {
+  const value = high * 0x1_0000_0000 + low
+  if (!Number.isSafeInteger(value)) {
+    throw new DTraceError(
+      'ERR_DTRACE_RANGE',
+      `${name}: a 64-bit integer does not fit into a number (it is past 2^53); open the consumer with int64: 'bigint'`,
+    )
+  }
+  return value
+}
+
+function frames(
+  batch: WireBatch,
+  offset: number,
+  count: number,
+): { pid: number | undefined; frames: Frame[] } {
+  const start = batch.bytesStart + offset
+  const pid = batch.u32[start >> 2]
+  const found: Frame[] = []
+  for (let i = 1; i < count; i++) {
+    const at = start + i * FRAME_SIZE
+    found.push({
+      address: batch.u64[at >> 3] as bigint,
+      text: batch.text(batch.u32[(at >> 2) + 2] as number, batch.u32[(at >> 2) + 3] as number),
+    })
+  }
+  return { pid: pid === 0 ? undefined : pid, frames: found }
+}
+
+function stack(batch: WireBatch, offset: number, count: number): Stack {
+  const found = frames(batch, offset, count)
+  return new Stack(found.pid, found.frames)
+}
+
+function symbol(batch: WireBatch, offset: number, count: number, action: number): CodeSymbol {
+  const { pid, frames: found } = frames(batch, offset, count)
+  const { address, text } = found[0] ?? { address: 0n, text: '' }
+  // mod() and umod() ask for the module alone.
+  const module = action === Action.mod || action === Action.umod
+  return new CodeSymbol(pid, address, module ? (text.split('`')[0] ?? text) : text)
+}

@@ -68,6 +68,8 @@ export interface Drop {
 
 /** An error in a clause: the firing recorded nothing, tracing goes on. */
 export interface Fault {
+  /** This error, and those since the last event that came too fast to be told one by one. */
+  count: number
   probe: Probe
   cpu: number
   /** `DTRACEFLT_…` */
@@ -431,7 +433,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
         break
       case 'fault': {
         const { type: _, probe, ...fault } = message
-        this.#stats.errors++
+        this.#stats.errors += message.count
         this.emit('fault', { probe: this.#probe(probe), ...fault })
         break
       }

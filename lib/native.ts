@@ -59,6 +59,7 @@ export type NativeMessage =
   | { type: 'drop'; kind: string; cpu: number; count: number; total: number; message: string }
   | {
       type: 'fault'
+      count: number
       probe: NativeProbe
       cpu: number
       fault: number

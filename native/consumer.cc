@@ -75,7 +75,10 @@ Consumer::~Consumer() { session_.reset(); }
 void Consumer::CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer, Message* taken) {
   const std::unique_ptr<Message> message(taken);
   if (env == nullptr) return;
-  if (std::holds_alternative<Batch>(*message) && consumer->session_) consumer->session_->BatchTaken();
+  if (consumer->session_) {
+    if (std::holds_alternative<Batch>(*message)) consumer->session_->BatchTaken();
+    if (std::holds_alternative<Fault>(*message)) consumer->session_->FaultTaken();
+  }
   const Napi::HandleScope scope(env);
   receive.Call({ToJs(env, *message)});
   if (env.IsExceptionPending()) {

@@ -61,6 +61,7 @@ struct Drop {
 };
 
 struct Fault {
+  uint32_t count;  // this one and those like it that were left out since the last one
   ProbeName probe;
   uint32_t cpu;
   int32_t fault;

@@ -114,6 +114,8 @@ void Session::BatchTaken() {
   }
 }
 
+void Session::FaultTaken() { faults_in_flight_--; }
+
 // ---- From here on: the DTrace thread ----
 
 void Session::Run() {
@@ -300,11 +302,7 @@ bool Session::InstallHandlers() {
   const int errors = library_->dtrace_handle_err(
       handle_->get(),
       [](const dtrace_errdata_t* data, void* self) {
-        auto& session = *static_cast<Session*>(self);
-        const char* name = session.library_->dtrace_faultstr(data->dteda_handle, data->dteda_fault);
-        session.sink_(Fault{NameOf(*data->dteda_pdesc), data->dteda_cpu, data->dteda_fault,
-                            name == nullptr ? "" : name, data->dteda_addr,
-                            data->dteda_msg == nullptr ? "" : data->dteda_msg});
+        static_cast<Session*>(self)->OnFault(*data);
         return DTRACE_HANDLE_OK;
       },
       this);
@@ -354,6 +352,26 @@ Result Session::DoClose() {
   handle_.reset();
   library_.reset();
   return std::monostate{};
+}
+
+void Session::OnFault(const dtrace_errdata_t& data) {
+  const char* name = library_->dtrace_faultstr(data.dteda_handle, data.dteda_fault);
+  const uint32_t counted = fault_ ? fault_->count : 0;
+  fault_ = Fault{counted + 1,
+                 NameOf(*data.dteda_pdesc),
+                 data.dteda_cpu,
+                 data.dteda_fault,
+                 name == nullptr ? "" : name,
+                 data.dteda_addr,
+                 data.dteda_msg == nullptr ? "" : data.dteda_msg};
+  if (faults_in_flight_ < kFaultsInFlight) FlushFaults();
+}
+
+void Session::FlushFaults() {
+  if (!fault_) return;
+  faults_in_flight_++;
+  sink_(std::move(*fault_));
+  fault_.reset();
 }
 
 int Session::OnProbe(const dtrace_probedata_t& data) {
@@ -440,7 +458,9 @@ const Statement& Session::StatementOf(const dtrace_probedata_t& data, bool* is_n
   return *known;
 }
 
+// What was recorded, and what could not be, since the last time.
 void Session::Flush() {
+  if (faults_in_flight_ < kFaultsInFlight || stopped_) FlushFaults();
   if (batch_.empty()) return;
   Batch batch{std::vector<char>(batch_.size()), batch_.count()};
   batch_.Finish(batch.data.data());

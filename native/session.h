@@ -58,8 +58,9 @@ class Session {
   void Stop(uint32_t id);
   void Close(uint32_t id);
 
-  // JavaScript has taken a batch: room for one more. See kBatchesInFlight.
+  // JavaScript has taken a batch or a fault: room for one more. See kBatchesInFlight, kFaultsInFlight.
   void BatchTaken();
+  void FaultTaken();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -96,6 +97,8 @@ class Session {
   Failure LibraryFailure(const char* code) const;
   bool SetSwitchrate(const char* value);
 
+  void OnFault(const dtrace_errdata_t& data);
+  void FlushFaults();
   int OnProbe(const dtrace_probedata_t& data);
   void Append(const Source& source, const dtrace_probedata_t& data);
   const Source& SourceOf(const dtrace_probedata_t& data);
@@ -105,6 +108,8 @@ class Session {
   // When JavaScript has this many batches still to take, the buffers are left alone until it has caught up: what then
   // does not fit into the kernel's buffers is counted there, as drops. Memory stays bounded.
   static constexpr int kBatchesInFlight = 64;
+  // A clause can fail at every firing. When JavaScript has this many faults still to take, more are only counted.
+  static constexpr int kFaultsInFlight = 256;
   // A batch goes off when it is this large, so that JavaScript works on it while the next one fills.
   static constexpr size_t kBatchSize = 256 * 1024;
 
@@ -117,6 +122,7 @@ class Session {
   bool ended_ = false;  // the thread takes no more commands
   bool abandoned_ = false;
   std::atomic<int> batches_in_flight_{0};
+  std::atomic<int> faults_in_flight_{0};
   Wakeup wakeup_;
 
   // The session thread's own.
@@ -130,6 +136,7 @@ class Session {
   std::chrono::nanoseconds switchrate_ = std::chrono::milliseconds(10);
   Clock::time_point last_work_;
   std::optional<int32_t> exit_status_;
+  std::optional<Fault> fault_;  // the last one that was only counted
   RecordBatch batch_;
   std::unordered_map<unsigned, std::unique_ptr<Statement>> statements_;
   std::unordered_map<uint64_t, Source> sources_;

@@ -102,6 +102,7 @@ struct Convert {
   Napi::Object operator()(const Fault& fault) const {
     Napi::Object object = Of(env, "fault");
     object["probe"] = ToJs(env, fault.probe);
+    object["count"] = fault.count;
     object["cpu"] = fault.cpu;
     object["fault"] = fault.fault;
     object["name"] = fault.name;

@@ -45,6 +45,8 @@ const packages = {
       '--no-fund',
       '--prefer-offline',
       '--fetch-retries=2',
+      '--fetch-retry-mintimeout=2000',
+      '--fetch-retry-maxtimeout=10000',
       '--fetch-timeout=60000',
     ]
     await runLogged(npm, args, {

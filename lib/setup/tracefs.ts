@@ -1,6 +1,6 @@
 /** tracefs, without which libdtrace has next to no probes. */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 
 /** Where libdtrace 2 looks; mounting debugfs brings it there. */
 const DEBUGFS = '/sys/kernel/debug'
@@ -23,6 +23,12 @@ export function tracefsReachable(): boolean {
   }
 }
 
+/** By the table of mounts: below debugfs an ordinary user can't even see what exists. */
+function isMounted(): boolean {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n')
+  return mounts.some((line) => [DEBUGFS, TRACEFS].includes(line.split(' ')[1] ?? ''))
+}
+
 /**
  * Makes tracefs reachable where that takes no more than a mount: as root, debugfs is mounted at `/sys/kernel/debug`. It is
  * said before it is done, and it is the one thing that set-up changes on a host; it lasts until the next boot.
@@ -32,9 +38,9 @@ export function ensureTracefs(log: (message: string) => void = () => {}): Tracef
   if (process.getuid?.() !== 0) {
     return {
       state: 'unreachable',
-      reason: existsSync(TRACEFS)
-        ? `${TRACEFS} can't be read by this user: run as root, or with CAP_DAC_OVERRIDE.`
-        : `tracefs can't be reached at ${TRACEFS}. As root: mount -t debugfs debugfs ${DEBUGFS}`,
+      reason: isMounted()
+        ? `${TRACEFS} can't be read by this user: run as root, or with CAP_DAC_OVERRIDE, CAP_BPF, CAP_PERFMON and CAP_SYSLOG.`
+        : `tracefs isn't mounted at ${TRACEFS}. As root: mount -t debugfs debugfs ${DEBUGFS}`,
     }
   }
   const failures: string[] = []

@@ -137,7 +137,7 @@ async function answer(request, response) {
     response.setHeader('Allow', 'GET, HEAD')
     return send(response, 405, 'text/plain', 'Only GET and HEAD.\n')
   }
-  const { pathname } = new URL(request.url, 'http://localhost')
+  const [pathname] = request.url.split('?', 1)
   if (pathname === '/') return send(response, 200, 'text/html', page(), request)
   if (pathname === '/tracks.json') {
     const { scans, scannedAt, tracks } = library

@@ -84,7 +84,11 @@ export async function setupLibrary(options: SetupOptions = {}): Promise<SetupRes
   try {
     const manifest = await new Installation(staging, host, log).make(dev, system?.version)
     activate(staging, prefix)
-    log(`libdtrace ${manifest.version} is in ${prefix}`)
+    log(
+      manifest.library === undefined
+        ? `headers are in ${prefix}`
+        : `libdtrace ${manifest.version} is in ${prefix}`,
+    )
     return { action: 'installed', where: prefix, version: manifest.version }
   } finally {
     rmSync(staging, { recursive: true, force: true })

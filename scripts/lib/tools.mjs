@@ -31,7 +31,6 @@ const groups = {
   test: [
     { name: 'cmake', package: 'cmake' },
     { name: 'gtest', package: 'libgtest-dev', file: 'usr/include/gtest/gtest.h' },
-    { name: 'gmock', package: 'libgmock-dev', file: 'usr/include/gmock/gmock.h' },
     { name: 'rsync', package: 'rsync' },
     { name: 'mpd', package: 'mpd' },
     { name: 'mpc', package: 'mpc' },

@@ -164,7 +164,7 @@ function checkLeftovers(): Check {
       name,
       status: 'warn',
       detail: `${events} probes in uprobe_events of consumers that were killed (pid ${leftovers.map(({ pid }) => pid).join(', ')})`,
-      advice: 'take them away with: dtrace-watch doctor --clean',
+      advice: 'the next consumer takes them away; to do it now: dtrace-watch doctor --clean',
     }
   } catch {
     return { name, status: 'warn', detail: 'uprobe_events may not be read by this user' }

@@ -1,0 +1,111 @@
+import type { Writable } from 'node:stream'
+import pc from 'picocolors'
+import { DTraceError } from '../errors.js'
+
+export type Colors = ReturnType<typeof pc.createColors>
+
+export interface OutputOptions {
+  /** One JSON object a line instead of lines to read. */
+  json: boolean
+  /** Default: the process' own. */
+  stdout?: Writable & { isTTY?: boolean }
+  stderr?: Writable & { isTTY?: boolean }
+  /** Default: on a terminal, unless NO_COLOR is set (https://no-color.org). */
+  color?: boolean
+}
+
+/**
+ * What a subcommand says. Results go to standard output, as lines to read or as JSON; errors go to standard error, and with
+ * `--json` to standard output too, in their place among the rest.
+ */
+export class Output {
+  readonly json: boolean
+  readonly colors: Colors
+  readonly #stdout: Writable
+  readonly #stderr: Writable
+
+  constructor(options: OutputOptions) {
+    const stdout = options.stdout ?? process.stdout
+    this.json = options.json
+    this.#stdout = stdout
+    this.#stderr = options.stderr ?? process.stderr
+    const terminal = stdout.isTTY === true && process.env.TERM !== 'dumb'
+    this.colors = pc.createColors(options.color ?? (terminal && !process.env.NO_COLOR))
+  }
+
+  /** One event. `line` is only made where it is shown. */
+  emit(type: string, fields: Record<string, unknown>, line: (colors: Colors) => string | undefined): void {
+    if (this.json) this.#stdout.write(`${toJson({ ...fields, type })}\n`)
+    else {
+      const text = line(this.colors)
+      if (text !== undefined) this.#stdout.write(`${text}\n`)
+    }
+  }
+
+  /** Text exactly as it is, for what has no lines of its own making. */
+  write(text: string): void {
+    this.#stdout.write(text)
+  }
+
+  /** What a command of the user's writes: to the same stream, but not between JSON lines. */
+  passOn(stream: 'stdout' | 'stderr', chunk: Uint8Array): void {
+    if (stream === 'stdout' && !this.json) this.#stdout.write(chunk)
+    else this.#stderr.write(chunk)
+  }
+
+  /** What a reader wants to know but not a program: nothing with `--json`. */
+  say(line: (colors: Colors) => string): void {
+    if (!this.json) this.#stdout.write(`${line(this.colors)}\n`)
+  }
+
+  /** Something went wrong, but it goes on. */
+  warn(type: string, message: string, fields: Record<string, unknown> = {}): void {
+    if (this.json) this.#stdout.write(`${toJson({ ...fields, message, type })}\n`)
+    this.#stderr.write(`dtrace-watch: ${message}\n`)
+  }
+
+  /** An error that ends the subcommand, or one that it survives. */
+  error(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error)
+    const code = error instanceof DTraceError ? { code: error.code } : {}
+    this.warn('error', message, code)
+  }
+}
+
+/**
+ * JSON for events. `type` comes first, for those who read it; 64-bit integers are numbers up to 2^53 and strings of digits
+ * beyond, bytes are base64, and open ends of buckets are strings.
+ */
+export function toJson({ type, ...fields }: Record<string, unknown>): string {
+  return JSON.stringify({ type, ...fields }, (_key, value: unknown) => {
+    if (typeof value === 'bigint') return asNumber(value)
+    if (typeof value === 'number' && !Number.isFinite(value)) return String(value)
+    if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+    return value
+  })
+}
+
+function asNumber(value: bigint): number | string {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : String(value)
+}
+
+const ESCAPES: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' }
+
+/**
+ * A name on one line, whatever is in it: control characters are escaped, since a file's name must not move the cursor or
+ * begin a line of its own.
+ */
+export function printable(name: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
+  return name.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\\]/g, (character) => {
+    const code = character.charCodeAt(0)
+    const hex = code > 0xff ? `\\u${code.toString(16)}` : `\\x${code.toString(16).padStart(2, '0')}`
+    return ESCAPES[character] ?? hex
+  })
+}
+
+/** `1 change`, `2 changes`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,122 @@
+import { accessSync, constants } from 'node:fs'
+import type { Command } from 'commander'
+import { Consumer } from '../consumer.js'
+import { DTraceError } from '../errors.js'
+import type { DTraceRecord } from '../record/decoder.js'
+import type { Schema } from '../record/schema.js'
+import { collectOption } from './arguments.js'
+import { exitCodes } from './exit-codes.js'
+import { formatRecord, HEADER } from './format.js'
+import { Interrupt } from './interrupt.js'
+import { Output } from './output.js'
+
+interface RunFlags {
+  option?: Record<string, string | boolean>
+  quiet?: boolean
+  json?: boolean
+}
+
+const HELP = `
+What follows SCRIPT is the script's: $1, $2, … ($$1 as strings). The output is dtrace(1)'s, or with --json one object for
+each record, in which the fields are named by the printf formats: printf("execname=%s pid=%d\\n", execname, pid).
+Ends with the status that the script gives to exit().
+
+Example:
+  dtrace-watch run --json opens.d /srv/media
+`
+
+export function addRun(program: Command, rest: readonly string[] | undefined): void {
+  program
+    .command('run')
+    .description('run a D script and print its records')
+    .argument('<script>', 'a file with a D program')
+    .argument('[args...]', "the script's arguments")
+    .option(
+      '-x, --option <name=value>',
+      'a DTrace option, such as bufsize=16m; may be repeated',
+      collectOption,
+    )
+    .option('-q, --quiet', 'print nothing but what the script prints')
+    .option('--json', 'one JSON object a line')
+    .passThroughOptions()
+    .addHelpText('after', HELP)
+    .action(async (script: string, args: string[], flags: RunFlags) => {
+      await run(script, [...args, ...(rest ?? [])], flags)
+    })
+}
+
+async function run(script: string, args: string[], flags: RunFlags): Promise<void> {
+  const output = new Output({ json: flags.json === true })
+  using interrupt = new Interrupt()
+  checkReadable(script)
+  const consumer = await Consumer.open({
+    options: { ...(flags.quiet ? { quiet: true } : {}), ...flags.option },
+  })
+  try {
+    const program = await consumer.compile({ file: script }, { args })
+    const info = await consumer.enable(program)
+    const quiet = flags.quiet === true || (await consumer.getOption('quiet')) !== undefined
+    const ended = listen(consumer, output, quiet)
+    if (!output.json && !quiet) output.write(HEADER)
+    await consumer.go()
+    output.emit('ready', { script, ...info }, () => undefined)
+    await Promise.race([ended, interrupt.stopped()])
+    await Promise.race([consumer.stop(), interrupt.forced()])
+  } finally {
+    await consumer.close()
+  }
+  if (interrupt.force.aborted) process.exitCode = exitCodes.forced
+}
+
+/** Said before the half second that opening takes, and to those without DTrace too. */
+function checkReadable(script: string): void {
+  try {
+    accessSync(script, constants.R_OK)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    const why = code === 'ENOENT' ? 'does not exist' : `can't be read: ${code}`
+    throw new DTraceError('ERR_DTRACE_ARGUMENT', `the script ${script} ${why}`, { cause })
+  }
+}
+
+/** Prints what comes. Resolves when the program has called exit(), rejects when the session died. */
+function listen(consumer: Consumer, output: Output, quiet: boolean): Promise<void> {
+  consumer.on('batch', (records) => {
+    if (output.json) {
+      for (const record of records) output.emit('record', jsonRecord(record), () => undefined)
+      return
+    }
+    const schemas = records.schemas()
+    let text = ''
+    for (const [at, record] of records.toArray().entries()) {
+      text += formatRecord(record, schemas[at] as Schema, quiet)
+    }
+    if (text !== '') output.write(text)
+  })
+  consumer.on('drop', (drop) => output.warn('drop', drop.message, { ...drop }))
+  consumer.on('fault', (fault) => output.warn('fault', fault.message, { ...fault }))
+  return new Promise((resolve, reject) => {
+    consumer.on('exit', ({ status }) => {
+      output.emit('exit', { status }, () => undefined)
+      process.exitCode = status & 0xff
+      resolve()
+    })
+    consumer.on('error', reject)
+  })
+}
+
+function jsonRecord({ probe, cpu, values, fields }: DTraceRecord): Record<string, unknown> {
+  const name = `${probe.provider}:${probe.module}:${probe.function}:${probe.name}`
+  const own: Record<string, unknown> = { probe: name, cpu }
+  // A field called `type` or so must not be mistaken for the event's own: such ones are in `fields` alone.
+  const clash = Object.keys(fields).some((field) =>
+    ['type', 'probe', 'cpu', 'values', 'fields'].includes(field),
+  )
+  const named = Object.keys(fields).length
+  return {
+    ...fields,
+    ...own,
+    ...(clash ? { fields } : {}),
+    ...(named === values.length ? {} : { values }),
+  }
+}

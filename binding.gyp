@@ -9,6 +9,8 @@
       "sources": [
         "native/addon.cc",
         "native/consumer.cc",
+        "native/descriptors.cc",
+        "native/leave.cc",
         "native/libdtrace.cc",
         "native/record_batch.cc",
         "native/session.cc",
@@ -20,11 +22,11 @@
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS"],
-      "cflags_cc": ["-std=c++17", "-Wall", "-Wextra", "-fvisibility=hidden", "-isystem", "<(dtrace_include)"],
+      "cflags_cc": ["-std=c++17", "-Wall", "-Wextra", "-fvisibility=hidden", "-idirafter", "<(dtrace_include)"],
       "xcode_settings": {
         "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
         "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
-        "OTHER_CPLUSPLUSFLAGS": ["-isystem", "<(dtrace_include)"]
+        "OTHER_CPLUSPLUSFLAGS": ["-idirafter", "<(dtrace_include)"]
       },
       "conditions": [["OS=='linux'", { "libraries": ["-ldl"] }]]
     }

@@ -220,7 +220,8 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   }
 
   /**
-   * Compiles a D program: a text, a file, or one that `program()` describes.
+   * Compiles a D program: a text, a file, or one that `program()` describes. Several may be compiled, all before the first
+   * {@link enable}.
    *
    * @throws `ERR_DTRACE_COMPILE` with libdtrace's message and line, `ERR_DTRACE_STATE`, `ERR_DTRACE_ARGUMENT`
    */
@@ -228,8 +229,18 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     source: string | { file: string } | TypedProgram<unknown>,
     options: CompileOptions = {},
   ): Promise<Program> {
+    if (this.#enabled) {
+      throw new DTraceError(
+        'ERR_DTRACE_STATE',
+        'compile(): a program is enabled already; compile all programs before the first enable()',
+      )
+    }
     this.#requireState('compile', 'open', 'compiled')
-    const { text, name } = await sourceText(source)
+    const { text, name } =
+      typeof source === 'object' && source !== null && 'file' in source
+        ? await readSource(source.file)
+        : sourceText(source)
+    this.#requireState('compile', 'open', 'compiled')
     const args = checkArguments(options.args ?? [])
     checkPragmas(text)
     const flags =
@@ -240,7 +251,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       [text, args, flags],
       ({ reason }) => `${name} does not compile: ${reason}`,
     )
-    this.#state = 'compiled'
+    if (this.#state === 'open') this.#state = 'compiled'
     return Object.freeze({ id, source: text })
   }
 
@@ -250,12 +261,12 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     if (typeof program?.id !== 'number') {
       throw new DTraceError('ERR_DTRACE_ARGUMENT', 'enable() takes what compile() gave')
     }
+    this.#enabled = true
     const enabled = await this.#session.request<Enabled, 'enable'>(
       'enable',
       [program.id],
       ({ reason }) => `the program can't be enabled: ${reason}`,
     )
-    this.#enabled = true
     return enabled
   }
 
@@ -543,34 +554,26 @@ function checkOpenOptions({
   }
 }
 
-async function sourceText(
-  source: string | { file: string } | TypedProgram<unknown>,
-): Promise<{ text: string; name: string }> {
-  let text: unknown = source
-  let name = 'the D program'
-  if (typeof source === 'object' && source !== null) {
-    if ('file' in source) {
-      name = source.file
-      try {
-        text = await readFile(source.file, 'utf8')
-      } catch (cause) {
-        throw new DTraceError(
-          'ERR_DTRACE_ARGUMENT',
-          `the D program ${source.file} can't be read: ${(cause as Error).message}`,
-          { cause },
-        )
-      }
-    } else {
-      text = source.source
-    }
+async function readSource(file: string): Promise<{ text: string; name: string }> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (cause) {
+    const why = (cause as Error).message
+    throw new DTraceError('ERR_DTRACE_ARGUMENT', `the D program ${file} can't be read: ${why}`, { cause })
   }
+  return { ...sourceText(text), name: file }
+}
+
+function sourceText(source: unknown): { text: string; name: string } {
+  const text = typeof source === 'object' && source !== null && 'source' in source ? source.source : source
   if (typeof text !== 'string' || text.includes('\0')) {
     throw new DTraceError(
       'ERR_DTRACE_ARGUMENT',
       'compile() takes a D program: a text without NUL, { file }, or what program() gave',
     )
   }
-  return { text, name }
+  return { text, name: 'the D program' }
 }
 
 function checkArguments(args: readonly string[]): string[] {

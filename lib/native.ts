@@ -85,8 +85,11 @@ export interface NativeConsumer {
   go(id: number): void
   stop(id: number): void
   close(id: number): void
-  /** After a close, or a failed open: ends the thread. */
-  dispose(): void
+  /**
+   * Ends the thread: after a close, or a failed open. At the end of the process, with `true`, in any state: only the probes are
+   * taken away then, and the memory is left to the kernel.
+   */
+  dispose(processEnds?: boolean): void
   /** Keeps the event loop alive, or lets it end. */
   ref(): void
   unref(): void

@@ -1,6 +1,7 @@
 /**
  * One native session: commands as promises, messages handed on in order. Knows the wire, not the API.
  */
+import { isMainThread } from 'node:worker_threads'
 import { DTraceError, type DTraceErrorCode } from './errors.js'
 import { loadAddon, type NativeConsumer, type NativeFailure, type NativeMessage } from './native.js'
 
@@ -26,6 +27,11 @@ export class Session {
   #next = 0
   #busy = false
   #keepAlive = true
+  // Node runs an addon's own hooks when the event loop ends by itself, but not at process.exit() or an uncaught exception;
+  // probes would be left behind. A worker's end is not the process's: there the hook does it.
+  readonly #leave = (): void => {
+    if (isMainThread) this.#native.dispose(true)
+  }
 
   /** @throws `ERR_DTRACE_BUSY`, `ERR_DTRACE_ADDON_NOT_FOUND` */
   constructor(receive: (message: SessionMessage) => void) {
@@ -42,6 +48,7 @@ export class Session {
         'another consumer is open in this process, and libdtrace allows one at a time: close() it first, or use another process',
       )
     }
+    process.on('exit', this.#leave)
   }
 
   /** Sends a command to the DTrace thread. */
@@ -66,6 +73,7 @@ export class Session {
 
   /** Ends the thread. After a close, or a failed open. */
   dispose(): void {
+    process.off('exit', this.#leave)
     this.#native.dispose()
   }
 

@@ -138,8 +138,11 @@ void Consumer::Close(const Napi::CallbackInfo& info) {
   if (Session* session = Live(info)) session->Close(Id(info));
 }
 
-// After the session has ended: frees its thread and lets the object go. Any number of times.
-void Consumer::Dispose(const Napi::CallbackInfo&) { End(); }
+// dispose(processEnds): ends the session's thread and lets the object go. Any number of times.
+void Consumer::Dispose(const Napi::CallbackInfo& info) {
+  if (session_ && info[0].ToBoolean()) session_->ProcessEnds();
+  End();
+}
 
 void Consumer::End() {
   if (!session_) return;

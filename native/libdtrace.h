@@ -52,6 +52,9 @@ class Handle {
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
 
+  // Leaves it open.
+  void Abandon() { handle_ = nullptr; }
+
   dtrace_hdl_t* get() const { return handle_; }
   int Errno() const { return library_.dtrace_errno(handle_); }
   std::string Message(int error) const { return library_.dtrace_errmsg(handle_, error); }

@@ -68,6 +68,11 @@ Session::~Session() {
   session_is_live = false;
 }
 
+void Session::ProcessEnds() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  process_ends_ = true;
+}
+
 void Session::Post(uint32_t id, Task task) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -130,7 +135,7 @@ void Session::Run() {
     commands.clear();
     if (running_ && !closed) Work();
   }
-  DoClose();
+  if (!LeaveQuickly()) DoClose();
   std::deque<Command> late;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -140,6 +145,21 @@ void Session::Run() {
   for (const Command& command : late) {
     sink_(Reply{command.id, Failure{"ERR_DTRACE_STATE", "the session has ended"}});
   }
+}
+
+// At the end of the process. False when it is not, or when there is nothing to leave.
+bool Session::LeaveQuickly() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!process_ends_) return false;
+  }
+  if (!handle_) return false;
+  leave_.TakeProbesAway();
+  running_ = false;
+  // Given to the kernel, which is about to take all of it.
+  handle_->Abandon();
+  [[maybe_unused]] const Library* abandoned = library_.release();
+  return true;
 }
 
 // Waits until there is a command, or until it is time to look into the buffers. False when the session is given up.
@@ -217,6 +237,7 @@ Failure Session::LibraryFailure(const char* code) const {
 Result Session::DoOpen(const OpenRequest& request) {
   if (handle_) return Failure{"ERR_DTRACE_STATE", "the session is open already"};
   std::string error;
+  leave_.Look();
   library_ = Library::Open(request.path, request.preload, &error);
   if (!library_) return Failure{"ERR_DTRACE_LIBRARY_NOT_FOUND", error};
 
@@ -274,6 +295,7 @@ bool Session::SetSwitchrate(const char* value) {
 }
 
 Result Session::DoCompile(const CompileRequest& request) {
+  if (enabled_) return Failure{"ERR_DTRACE_STATE", "a program is enabled already"};
   // argv[0] is $0, the program's own name.
   std::vector<char*> arguments = {const_cast<char*>("dtrace-consumer")};
   for (const std::string& argument : request.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
@@ -289,11 +311,14 @@ Result Session::DoEnable(int64_t program) {
   if (program < 0 || static_cast<size_t>(program) >= programs_.size()) {
     return Failure{"ERR_DTRACE_ARGUMENT", "no such program in this session"};
   }
+  // libdtrace 2.0.7 sizes its table of statements when the first program is enabled, by what has been compiled until then,
+  // and writes past its end for what is compiled later (dt_prog_stmt; seen with valgrind). The handlers compile a clause.
+  if (!enabled_ && !InstallHandlers()) return LibraryFailure("ERR_DTRACE_ENABLE");
+  enabled_ = true;
   dtrace_proginfo_t info = {};
   if (library_->dtrace_program_exec(handle_->get(), programs_[static_cast<size_t>(program)], &info) != 0) {
     return LibraryFailure("ERR_DTRACE_ENABLE");
   }
-  speculates_ = speculates_ || info.dpi_speculations != 0;
   return ProgramInfo{info.dpi_matches, info.dpi_aggregates, info.dpi_recgens, info.dpi_speculations};
 }
 
@@ -318,7 +343,6 @@ bool Session::InstallHandlers() {
 }
 
 Result Session::DoGo() {
-  if (!InstallHandlers()) return LibraryFailure("ERR_DTRACE_ENABLE");
   wakeup_.Look();
   if (platform::Go(library_->dtrace_go, handle_->get()) != 0) {
     Failure failure = LibraryFailure("ERR_DTRACE_ENABLE");
@@ -454,6 +478,7 @@ const Statement& Session::StatementOf(const dtrace_probedata_t& data, bool* is_n
       fields.push_back(std::move(field));
     }
     known = std::make_unique<Statement>(std::move(fields));
+    speculates_ = speculates_ || known->speculates;
   }
   return *known;
 }

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "leave.h"
 #include "libdtrace.h"
 #include "message.h"
 #include "record_batch.h"
@@ -46,6 +47,8 @@ class Session {
   static std::unique_ptr<Session> Start(Sink sink);
   // Ends the session, removes its probes, and joins the thread; what is still queued is answered with a failure.
   ~Session();
+  // Before the destructor, when the process is about to end: only the probes are removed, see Leave.
+  void ProcessEnds();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -93,6 +96,7 @@ class Session {
   Result DoGo();
   Result DoStop();
   Result DoClose();
+  bool LeaveQuickly();
   bool InstallHandlers();
   Failure LibraryFailure(const char* code) const;
   bool SetSwitchrate(const char* value);
@@ -121,18 +125,21 @@ class Session {
   std::deque<Command> commands_;
   bool ended_ = false;  // the thread takes no more commands
   bool abandoned_ = false;
+  bool process_ends_ = false;
   std::atomic<int> batches_in_flight_{0};
   std::atomic<int> faults_in_flight_{0};
   Wakeup wakeup_;
+  Leave leave_;
 
   // The session thread's own.
   std::unique_ptr<Library> library_;
   std::unique_ptr<Handle> handle_;
   std::unique_ptr<Symbols> symbols_;
   std::vector<dtrace_prog_t*> programs_;
+  bool enabled_ = false;
   bool running_ = false;
   bool stopped_ = false;
-  bool speculates_ = false;
+  bool speculates_ = false;  // what is committed comes out while libdtrace goes through later records
   std::chrono::nanoseconds switchrate_ = std::chrono::milliseconds(10);
   Clock::time_point last_work_;
   std::optional<int32_t> exit_status_;

@@ -1,5 +1,6 @@
 #include "statement.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace dtc {
@@ -28,20 +29,25 @@ bool IsIntegerSize(uint32_t size) { return size == 1 || size == 2 || size == 4 |
 
 bool IsPrintfLike(uint16_t action) { return action == kPrintf || action == kSystem || action == kFreopen; }
 
-// The conversions of a printf format, in order, without flags and sizes: "a=%d b=%-10s %%" gives "ds".
+// What a printf format does with its values, in order, without flags and sizes: "a=%d b=%-10s %%" gives "ds". A width or
+// precision that is itself a value is a '*': "%*d" gives "*d".
 std::string Conversions(const std::string& format) {
   std::string found;
   for (size_t i = 0; i + 1 < format.size(); i++) {
     if (format[i] != '%') continue;
-    i = format.find_first_not_of("#0-+ '@*.123456789hlLwjzt", i + 1);
+    const size_t start = i + 1;
+    i = format.find_first_not_of("#0-+ '@*.123456789hlLwjzt", start);
     if (i == std::string::npos) break;
-    if (format[i] != '%') found.push_back(format[i]);
+    if (format[i] == '%') continue;
+    found.append(static_cast<size_t>(std::count(&format[start], &format[i], '*')), '*');
+    found.push_back(format[i]);
   }
   return found;
 }
 
 FieldKind KindInPrintf(const FieldSource& source, char conversion) {
-  if (source.size == 0) return FieldKind::kNone;
+  // How wide something is printed is no data.
+  if (source.size == 0 || conversion == '*') return FieldKind::kNone;
   // The format's text is all that tells a string from a short array, and a stack from bytes.
   if (conversion == 's' || conversion == 'S') return FieldKind::kString;
   if (conversion == 'k' && source.size % 8 == 0) return FieldKind::kStack;
@@ -99,11 +105,12 @@ Statement::Statement(std::vector<FieldSource> from) : sources(std::move(from)) {
     if (IsPrintfLike(source.action)) {
       const bool named = next_conversion < conversions.size();
       kind = KindInPrintf(source, named ? conversions[next_conversion] : '\0');
-      if (kind != FieldKind::kNone) next_conversion++;
+      if (source.size != 0) next_conversion++;
     } else {
       kind = KindOf(source);
     }
-    if (source.action == kLibraryAct || source.action == kCommit || source.action == kDiscard) library_acts = true;
+    if (source.action == kCommit || source.action == kDiscard) speculates = true;
+    if (source.action == kLibraryAct || speculates) library_acts = true;
 
     uint32_t size = 0;
     uint32_t alignment = 1;

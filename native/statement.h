@@ -48,6 +48,7 @@ struct Statement {
   uint32_t wire_size = kRecordHeaderSize;  // a multiple of 8
   // libdtrace itself must see these records: clear(), trunc(), normalize(), setopt(), commit(), discard().
   bool library_acts = false;
+  bool speculates = false;  // commit() or discard()
 
   explicit Statement(std::vector<FieldSource> from);
 };

@@ -7,8 +7,12 @@
 namespace dtc {
 namespace {
 
-// The kernel's symbols seldom change and stacks repeat; past this the table starts anew, so that it stays bounded.
+// The kernel's symbols seldom change and stacks repeat; past this a table starts anew, so that it stays bounded.
 constexpr size_t kMaxCached = 65536;
+
+// libdtrace takes 3 ms for an address of a process (it starts a thread each time, and reads the process's maps), so their
+// names are kept too, but not for long: a process can load and unload libraries, and its number can come again.
+constexpr std::chrono::seconds kUserLifetime{1};
 
 uint64_t Word(const char* data, size_t index) {
   uint64_t word;
@@ -18,8 +22,17 @@ uint64_t Word(const char* data, size_t index) {
 
 }  // namespace
 
-std::string_view Symbols::Kernel(uint64_t address) {
+// Between records only: frames point into the tables.
+void Symbols::Age() {
   if (kernel_.size() > kMaxCached) kernel_.clear();
+  const auto now = std::chrono::steady_clock::now();
+  if (user_.size() > kMaxCached || now - user_since_ > kUserLifetime) {
+    user_.clear();
+    user_since_ = now;
+  }
+}
+
+std::string_view Symbols::Kernel(uint64_t address) {
   const auto [entry, is_new] = kernel_.try_emplace(address);
   if (is_new) {
     char text[512];
@@ -41,16 +54,20 @@ std::string_view Symbols::Kernel(uint64_t address) {
 }
 
 std::string_view Symbols::User(uint32_t pid, uint64_t address) {
-  char text[1024] = "";
-  library_.dtrace_uaddr2str(handle_, static_cast<pid_t>(pid), address, text, sizeof text);
-  return user_.emplace_back(text);
+  const auto [entry, is_new] = user_.try_emplace({pid, address});
+  if (is_new) {
+    // What has no name comes back as its number.
+    char text[1024] = "";
+    library_.dtrace_uaddr2str(handle_, static_cast<pid_t>(pid), address, text, sizeof text);
+    entry->second = text;
+  }
+  return entry->second;
 }
 
 const std::vector<Frame>& Symbols::Frames(const Field& field, const char* data) {
   const size_t words = field.source_size / sizeof(uint64_t);
   frames_.clear();
-  user_.clear();
-  user_.reserve(words);  // frames_ points into it
+  Age();
 
   size_t first = 0;
   size_t end = words;

@@ -1,6 +1,9 @@
 // Names for code addresses, by libdtrace's own tables. Belongs to the DTrace thread.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,13 +22,26 @@ class Symbols {
   const std::vector<Frame>& Frames(const Field& field, const char* data);
 
  private:
+  struct UserAddress {
+    uint32_t pid;
+    uint64_t address;
+    bool operator==(const UserAddress& other) const { return pid == other.pid && address == other.address; }
+  };
+  struct UserAddressHash {
+    size_t operator()(const UserAddress& key) const {
+      return std::hash<uint64_t>()(key.address ^ (static_cast<uint64_t>(key.pid) << 32));
+    }
+  };
+
+  void Age();
   std::string_view Kernel(uint64_t address);
   std::string_view User(uint32_t pid, uint64_t address);
 
   const Library& library_;
   dtrace_hdl_t* handle_;
   std::unordered_map<uint64_t, std::string> kernel_;
-  std::vector<std::string> user_;
+  std::unordered_map<UserAddress, std::string, UserAddressHash> user_;
+  std::chrono::steady_clock::time_point user_since_;
   std::vector<Frame> frames_;
 };
 

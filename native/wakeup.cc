@@ -2,7 +2,6 @@
 
 #ifdef __linux__
 
-#include <dirent.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -10,22 +9,12 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <memory>
+
+#include "descriptors.h"
 
 namespace dtc {
 namespace {
-
-bool LeadsTo(int descriptor, const char* kind) {
-  char path[64];
-  char target[64];
-  std::snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
-  const ssize_t length = readlink(path, target, sizeof target - 1);
-  if (length < 0) return false;
-  target[length] = '\0';
-  return std::strcmp(target, kind) == 0;
-}
 
 // Does this epoll set watch a perf event? proc(5): fdinfo of an epoll descriptor has a line "tfd: N …" for each
 // descriptor in the set.
@@ -37,20 +26,9 @@ bool WatchesPerfEvents(int epoll) {
   char line[256];
   while (std::fgets(line, sizeof line, file.get()) != nullptr) {
     int watched = -1;
-    if (std::sscanf(line, "tfd: %d", &watched) == 1 && LeadsTo(watched, "anon_inode:[perf_event]")) return true;
+    if (std::sscanf(line, "tfd: %d", &watched) == 1 && IsDescriptorOf(watched, kPerfEvent)) return true;
   }
   return false;
-}
-
-std::set<int> EpollSets() {
-  std::set<int> found;
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir("/proc/self/fd"), closedir);
-  if (!directory) return found;
-  while (const dirent* entry = readdir(directory.get())) {
-    const int descriptor = std::atoi(entry->d_name);
-    if (descriptor > 2 && LeadsTo(descriptor, "anon_inode:[eventpoll]")) found.insert(descriptor);
-  }
-  return found;
 }
 
 }  // namespace
@@ -61,11 +39,11 @@ Wakeup::~Wakeup() {
   if (event_ >= 0) close(event_);
 }
 
-void Wakeup::Look() { others_ = EpollSets(); }
+void Wakeup::Look() { others_ = DescriptorsOf(kEpollSet); }
 
 bool Wakeup::Join() {
   if (event_ < 0) return false;
-  for (const int epoll : EpollSets()) {
+  for (const int epoll : DescriptorsOf(kEpollSet)) {
     if (others_.count(epoll) != 0 || !WatchesPerfEvents(epoll)) continue;
     epoll_event event = {};
     event.events = EPOLLIN;

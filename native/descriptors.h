@@ -1,0 +1,14 @@
+// The process's open descriptors of one kind. Linux: /proc/self/fd, see proc(5).
+#pragma once
+
+#include <set>
+
+namespace dtc {
+
+inline constexpr const char* kEpollSet = "anon_inode:[eventpoll]";
+inline constexpr const char* kPerfEvent = "anon_inode:[perf_event]";
+
+bool IsDescriptorOf(int descriptor, const char* kind);
+std::set<int> DescriptorsOf(const char* kind);
+
+}  // namespace dtc

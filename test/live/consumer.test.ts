@@ -1,0 +1,594 @@
+import { execFile, spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, expect, test } from 'vitest'
+import {
+  bytes,
+  Consumer,
+  type DTraceRecord,
+  int32,
+  int64,
+  program,
+  Stack,
+  string,
+  uint8,
+  uint64,
+} from '../../lib/index.js'
+import { requireDTrace } from './helper.js'
+
+const describe = requireDTrace()
+const run = promisify(execFile)
+
+/** Every test's consumer is closed, whatever becomes of the test: the next one could not be opened. */
+const consumers: { close: () => Promise<void> }[] = []
+async function open(...args: Parameters<typeof Consumer.open>): Promise<Consumer> {
+  const consumer = (await Consumer.open(...args)) as Consumer
+  consumers.push(consumer)
+  return consumer
+}
+afterEach(async () => {
+  for (const consumer of consumers.splice(0)) await consumer.close()
+})
+
+async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+/** Waits for an event, and says what it waited for when it does not come. */
+function once<Value>(
+  what: string,
+  subscribe: (resolve: (value: Value) => void) => void,
+  seconds = 20,
+): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`${what} did not come within ${seconds} s`)),
+      seconds * 1000,
+    )
+    subscribe((value) => {
+      clearTimeout(timer)
+      resolve(value)
+    })
+  })
+}
+
+describe('a consumer goes through its states', () => {
+  test('open, compiled, running, stopped, closed', async () => {
+    const consumer = await open()
+    expect(consumer.version).toMatch(/^D \d+\.\d+/)
+    expect(consumer.state).toBe('open')
+    const compiled = await consumer.compile('BEGIN { trace(42); } END { trace("bye"); }')
+    expect(consumer.state).toBe('compiled')
+    const info = await consumer.enable(compiled)
+    expect(info).toEqual({ matches: 2, aggregations: 0, recordGenerators: 2, speculations: 0 })
+    await consumer.go()
+    expect(consumer.state).toBe('running')
+    await consumer.stop()
+    expect(consumer.state).toBe('stopped')
+    const records = await collect(consumer)
+    expect(records.map((record) => [record.probe.name, ...record.values])).toEqual([
+      ['BEGIN', 42],
+      ['END', 'bye'],
+    ])
+    await consumer.close()
+    expect(consumer.state).toBe('closed')
+    await consumer.close()
+  })
+
+  test('a call in the wrong state rejects with ERR_DTRACE_STATE and names the right one', async () => {
+    const consumer = await open()
+    await expect(consumer.go()).rejects.toMatchObject({ code: 'ERR_DTRACE_STATE', message: /compiled/ })
+    await expect(consumer.stop()).rejects.toMatchObject({ code: 'ERR_DTRACE_STATE' })
+    await consumer.compile('BEGIN { exit(0); }')
+    await expect(consumer.go()).rejects.toMatchObject({ code: 'ERR_DTRACE_STATE', message: /enable/ })
+    await consumer.close()
+    for (const call of [
+      consumer.compile('BEGIN {}'),
+      consumer.go(),
+      consumer.stop(),
+      consumer.setOption('quiet', true),
+      consumer.getOption('bufsize'),
+    ]) {
+      await expect(call).rejects.toMatchObject({ name: 'DTraceError', code: 'ERR_DTRACE_STATE' })
+    }
+  })
+
+  test('close() while a command is under way waits for it', async () => {
+    const consumer = await open()
+    const compiling = consumer.compile('BEGIN { exit(0); }')
+    await consumer.close()
+    await compiling
+    expect(consumer.state).toBe('closed')
+  })
+
+  test('a second consumer in the process is refused while the first is open, and welcome after it', async () => {
+    const first = await open()
+    await expect(Consumer.open()).rejects.toMatchObject({ code: 'ERR_DTRACE_BUSY', message: /close\(\)/ })
+    await first.close()
+    const second = await open()
+    expect(second.state).toBe('open')
+  })
+
+  test('exit() in the program ends iteration and is told with its status', async () => {
+    const consumer = await open()
+    const exited = once<{ status: number }>('the exit event', (resolve) => consumer.on('exit', resolve))
+    const records = await collect(consumer.run('BEGIN { trace("only"); } BEGIN { exit(3); }'))
+    expect(records[0]?.values).toEqual(['only'])
+    expect(await exited).toEqual({ status: 3 })
+    expect(consumer.state).toBe('stopped')
+  })
+
+  test('it disposes of itself', async () => {
+    let seen: Consumer
+    {
+      await using consumer = await Consumer.open()
+      seen = consumer
+    }
+    expect(seen.state).toBe('closed')
+  })
+
+  test('leaving the loop stops tracing', async () => {
+    const consumer = await open()
+    for await (const _ of consumer.run('syscall:::entry { trace(probefunc); } '.replace(':::', '::read:')))
+      break
+    expect(consumer.state).toBe('stopped')
+  })
+})
+
+describe('records have the types of the D program', () => {
+  test('trace(): integers by size and sign, strings, bytes', async () => {
+    const consumer = await open()
+    const records = await collect(
+      consumer.run(`BEGIN {
+        trace(1); trace(-1); trace((int8_t)-3); trace((uint8_t)253); trace((int16_t)-300); trace((uint16_t)65000);
+        trace((uint32_t)4294967295); trace((int64_t)-5000000000); trace((uint64_t)-1);
+        trace("text"); tracemem(curthread->comm, 16); exit(9);
+      }`),
+    )
+    const [, ...rest] = records
+    expect(rest).toEqual([])
+    const values = records[0]?.values ?? []
+    expect(values.slice(0, 10)).toEqual([
+      1,
+      -1,
+      -3,
+      253,
+      -300,
+      65000,
+      4294967295,
+      -5000000000n,
+      18446744073709551615n,
+      'text',
+    ])
+    expect(values[10]).toBeInstanceOf(Uint8Array)
+    expect(values[10]).toHaveLength(16)
+    expect(values[11]).toBe(9)
+  })
+
+  test('printf() names and signs its values', async () => {
+    const consumer = await open()
+    const [record] = await collect(
+      consumer.run(`BEGIN {
+        printf("name=%s pid=%d big=%u neg=%d (%x) frames=", execname, pid, (uint64_t)1 << 40, (int64_t)-2, 255);
+        stack();
+        printf("percent 100%% last=%-5d|\\n", 7);
+        exit(0);
+      }`),
+    )
+    expect(record?.fields).toMatchObject({ pid: process.pid, big: 1n << 40n, neg: -2n, last: 7 })
+    expect(Object.keys(record?.fields ?? {})).toEqual(['name', 'pid', 'big', 'neg', 'frames', 'last'])
+    expect(record?.values[4]).toBe(255)
+    expect(record?.fields.frames).toBeInstanceOf(Stack)
+  })
+
+  test('a clause without actions gives a record without values', async () => {
+    const consumer = await open()
+    const records = await collect(consumer.run('BEGIN {} BEGIN { exit(0); }'))
+    expect(records[0]).toMatchObject({ values: [], fields: {}, probe: { provider: 'dtrace', name: 'BEGIN' } })
+  })
+
+  test('the same probe is the same frozen object', async () => {
+    const consumer = await open()
+    const records = await collect(consumer.run('BEGIN { trace(1); } BEGIN { trace(2); exit(0); }'))
+    expect(records[0]?.probe).toBe(records[1]?.probe)
+    expect(Object.isFrozen(records[0]?.probe)).toBe(true)
+  })
+
+  test('stacks and symbols have names', async () => {
+    const consumer = await open()
+    const child = spawn('sh', ['-c', 'while :; do : < /dev/null; done'])
+    try {
+      const clause = `syscall::openat:entry /pid == ${child.pid}/ { stack(); ustack(); sym((uintptr_t)caller); usym(ucaller); umod(ucaller); exit(0); }`
+      const [record] = await collect(consumer.run(clause))
+      const [kernel, user, symbol, userSymbol, module] = record?.values ?? []
+      expect(String(kernel)).toMatch(/^vmlinux`\w+\+0x/)
+      expect((kernel as Stack).pid).toBeUndefined()
+      expect((user as Stack).pid).toBe(child.pid)
+      expect(String(user)).toMatch(/`/)
+      expect(String(symbol)).toMatch(/^vmlinux`/)
+      expect(String(userSymbol)).not.toBe('')
+      expect(String(module)).not.toMatch(/`/)
+    } finally {
+      child.kill()
+    }
+  })
+
+  test("int64: 'number' gives numbers, and an error past 2^53", async () => {
+    const consumer = await open({ int64: 'number' as never })
+    const records = collect(consumer.run('BEGIN { printf("fits=%d", (int64_t)-9007199254740991); exit(0); }'))
+    expect((await records)[0]?.fields).toEqual({ fits: -9007199254740991 })
+    await consumer.close()
+    const second = await open({ int64: 'number' as never })
+    await expect(
+      collect(second.run('BEGIN { printf("wide=%u", (uint64_t)1 << 53); exit(0); }')),
+    ).rejects.toMatchObject({
+      code: 'ERR_DTRACE_RANGE',
+      message: /wide.*bigint/,
+    })
+  })
+
+  test('strings: UTF-8 by default, byte for byte as latin1', async () => {
+    const source = 'BEGIN { trace("caf\\303\\251"); trace("\\377x"); trace("plain"); exit(0); }'
+    const utf8 = await open()
+    expect((await collect(utf8.run(source)))[0]?.values.slice(0, 3)).toEqual(['café', '\ufffdx', 'plain'])
+    await utf8.close()
+    const latin1 = await open({ strings: 'latin1' })
+    expect((await collect(latin1.run(source)))[0]?.values.slice(0, 3)).toEqual([
+      'caf\xc3\xa9',
+      '\xffx',
+      'plain',
+    ])
+  })
+
+  test('a typed program records what it describes', async () => {
+    const consumer = await open()
+    const typed = program({
+      probe: 'BEGIN',
+      emit: {
+        execname: string('execname'),
+        pid: int32('pid'),
+        small: uint8('200'),
+        wide: int64('-1'),
+        raw: bytes('curthread->comm', 16),
+        id: uint64('id'),
+      },
+    })
+    for await (const { fields } of consumer.run(typed)) {
+      const pid: number = fields.pid
+      const wide: bigint = fields.wide
+      expect([pid, wide, fields.small, fields.id]).toEqual([process.pid, -1n, 200, 1n])
+      expect(Buffer.from(fields.raw).toString('latin1').replace(/\0.*$/s, '')).toBe(fields.execname)
+      break
+    }
+  })
+
+  test('arguments, defaultargs, a file, and a shebang line', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dtrace-consumer-test-'))
+    try {
+      const file = join(folder, 'with arguments.d')
+      await writeFile(
+        file,
+        '#!/usr/sbin/dtrace -s\n#pragma D option quiet\nBEGIN { trace($1); trace($$2); trace($3); exit(0); }\n',
+      )
+      const consumer = await open()
+      const [record] = await collect(consumer.run({ file }, { args: ['17', 'two words'], defaultArgs: true }))
+      expect(record?.values.slice(0, 3)).toEqual([17, 'two words', 0])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+})
+
+describe('batches', () => {
+  test('have a length, records, and columns', async () => {
+    const consumer = await open()
+    const batches: { length: number; columns: unknown[]; records: DTraceRecord[] }[] = []
+    consumer.on('batch', (batch) => {
+      batches.push({ length: batch.length, columns: batch.column('n'), records: [...batch] })
+      expect(() => batch.column('nothing')).toThrow(/there are n/)
+    })
+    await consumer.enable(await consumer.compile('BEGIN { printf("n=%d", 1); } BEGIN { printf("n=%d", 2); }'))
+    await consumer.go()
+    await consumer.stop()
+    expect(batches.flatMap((batch) => batch.columns)).toEqual([1, 2])
+    expect(batches.flatMap((batch) => batch.records.map((record) => record.fields.n))).toEqual([1, 2])
+    expect(batches.reduce((sum, batch) => sum + batch.length, 0)).toBe(2)
+    expect(consumer.stats()).toMatchObject({ records: 2, drops: 0, errors: 0 })
+  })
+
+  test('stop() and close() work from inside a listener, and a listener that throws ends nothing', async () => {
+    const source = `
+      import { Consumer } from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)}
+      const consumer = await Consumer.open()
+      const caught = []
+      process.on('uncaughtException', (error) => caught.push(error.message))
+      consumer.once('batch', () => { throw new Error('on purpose') })
+      await consumer.enable(await consumer.compile('BEGIN { trace(1); } syscall::read:entry { trace(2); }'))
+      await consumer.go()
+      await new Promise((resolve) => consumer.on('batch', async () => { await consumer.stop(); await consumer.close(); resolve() }))
+      console.log(JSON.stringify([caught, consumer.state]))`
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', source])
+    expect(JSON.parse(stdout)).toEqual([['on purpose'], 'closed'])
+  })
+})
+
+describe('nothing is lost in silence', () => {
+  test('an error in a clause is a fault event; tracing goes on', async () => {
+    const consumer = await open()
+    const faults: { message: string; name: string; address: bigint; count: number }[] = []
+    consumer.on('fault', (fault) => faults.push(fault))
+    const records = await collect(
+      consumer.run('BEGIN { trace(*(int *)64); } BEGIN { trace("after"); } BEGIN { exit(0); }'),
+    )
+    expect(records[0]?.values).toEqual(['after'])
+    expect(faults).toMatchObject([
+      { count: 1, name: 'invalid address', address: 64n, message: /BEGIN.*invalid address/ },
+    ])
+    expect(consumer.stats().errors).toBe(1)
+  })
+
+  test('a full kernel buffer is reported: delivered and dropped are what was made', async () => {
+    const consumer = await open({ options: { bufsize: '16k', switchrate: '200ms' } })
+    let delivered = 0
+    let dropped = 0
+    consumer.on('batch', (batch) => {
+      delivered += batch.length
+    })
+    consumer.on('drop', (drop) => {
+      expect(drop).toMatchObject({ kind: 'principal', count: expect.any(Number), message: /drop/ })
+      dropped += drop.count
+    })
+    const made = 20_000
+    await consumer.enable(
+      await consumer.compile(
+        'syscall::close:entry /execname == "dd-made-it"/ {} syscall::chdir:entry /pid != $pid/ { trace(execname); }',
+      ),
+    )
+    await consumer.go()
+    await run('perl', ['-e', `chdir("/") for 1..${made}`]).catch(async () => {
+      await run('sh', ['-c', `i=0; while [ $i -lt ${made} ]; do cd /; i=$((i+1)); done`])
+    })
+    await consumer.stop()
+    expect(dropped).toBeGreaterThan(0)
+    expect(delivered + dropped).toBe(made)
+    expect(consumer.stats()).toMatchObject({ records: delivered, drops: dropped })
+  })
+
+  test('a reader that is too slow loses records from its queue, counted', async () => {
+    const consumer = await open({ queueLimit: 100 })
+    let dropped = 0
+    consumer.on('drop', (drop) => {
+      expect(drop.kind).toBe('reader')
+      dropped = drop.total
+    })
+    await consumer.enable(await consumer.compile('syscall::chdir:entry /pid != $pid/ { trace(pid); }'))
+    await consumer.go()
+    await run('sh', ['-c', 'i=0; while [ $i -lt 20000 ]; do cd /; i=$((i+1)); done'])
+    await consumer.stop()
+    const read = (await collect(consumer)).length
+    expect(dropped).toBeGreaterThan(0)
+    expect(read + dropped).toBe(20_000)
+  })
+})
+
+describe('bad input is refused with what to do', () => {
+  const refused: [what: string, source: string, pattern: RegExp][] = [
+    ['a syntax error', 'BEGIN { trace( }', /syntax error/],
+    ['an unknown probe', 'syscall::no_such_call:entry { trace(1); }', /no_such_call/],
+    ['an unknown variable', 'BEGIN { trace(no_such_variable); }', /no_such_variable/],
+    ['an empty program', '', /.+/],
+  ]
+  test.each(refused)('%s: ERR_DTRACE_COMPILE', async (_, source, pattern) => {
+    const consumer = await open()
+    await expect(consumer.compile(source)).rejects.toMatchObject({
+      name: 'DTraceError',
+      code: 'ERR_DTRACE_COMPILE',
+      message: pattern,
+      reason: expect.any(String),
+    })
+    // The session is as good as before.
+    const [record] = await collect(consumer.run('BEGIN { trace(1); exit(0); }'))
+    expect(record?.values[0]).toBe(1)
+  })
+
+  test('options: unknown names, bad values, and those that would end the process', async () => {
+    const consumer = await open()
+    const bad: [string, unknown][] = [
+      ['no_such_option', '1'],
+      ['bufsize', 'lots'],
+      ['bufsize', {}],
+      ['bufsize', 1.5],
+      ['bufsize', undefined],
+      ['nolibs', true],
+      ['core', true],
+      ['cpu', 4096],
+      ['', '1'],
+    ]
+    for (const [name, value] of bad) {
+      await expect(
+        consumer.setOption(name, value as string),
+        `${name}=${String(value)}`,
+      ).rejects.toMatchObject({
+        code: 'ERR_DTRACE_OPTION',
+      })
+    }
+    await expect(consumer.getOption('no_such_option')).rejects.toMatchObject({ code: 'ERR_DTRACE_OPTION' })
+    await consumer.setOption('bufsize', '8m')
+    expect(await consumer.getOption('bufsize')).toBe(8 * 1024 * 1024)
+    await consumer.setOption('quiet', true)
+    await consumer.setOption('switchrate', '25ms')
+    expect(await consumer.getOption('switchrate')).toBe(25_000_000)
+    await expect(consumer.compile('#pragma D option nolibs\nBEGIN {}')).rejects.toMatchObject({
+      code: 'ERR_DTRACE_OPTION',
+    })
+  })
+
+  test('options given to open()', async () => {
+    await expect(Consumer.open({ options: { no_such_option: '1' } })).rejects.toMatchObject({
+      code: 'ERR_DTRACE_OPTION',
+    })
+    await expect(Consumer.open({ options: { bufsize: null as never } })).rejects.toMatchObject({
+      code: 'ERR_DTRACE_OPTION',
+    })
+    await expect(Consumer.open({ host: 'elsewhere' as never })).rejects.toMatchObject({
+      code: 'ERR_DTRACE_ARGUMENT',
+    })
+    await expect(Consumer.open({ host: 'process' })).rejects.toMatchObject({ code: 'ERR_DTRACE_UNSUPPORTED' })
+    const consumer = await open()
+    expect(consumer.state).toBe('open')
+  })
+
+  test('a file that is not there, and arguments that are not strings', async () => {
+    const consumer = await open()
+    await expect(consumer.compile({ file: '/no/such/file.d' })).rejects.toMatchObject({
+      code: 'ERR_DTRACE_ARGUMENT',
+      message: /no such file/,
+    })
+    await expect(consumer.compile('BEGIN {}', { args: [1 as never] })).rejects.toMatchObject({
+      code: 'ERR_DTRACE_ARGUMENT',
+    })
+    await expect(consumer.compile(7 as never)).rejects.toMatchObject({ code: 'ERR_DTRACE_ARGUMENT' })
+    await expect(consumer.enable({} as never)).rejects.toMatchObject({ code: 'ERR_DTRACE_STATE' })
+  })
+
+  const script = new URL('../../dist/index.js', import.meta.url).href
+  const opening = `import { Consumer } from ${JSON.stringify(script)}
+    try { await Consumer.open(); console.log('opened') } catch (error) { console.log(JSON.stringify({ code: error.code, message: error.message })) }`
+
+  test('no privileges: ERR_DTRACE_PERMISSION', async () => {
+    const nobody = 65534
+    // The checkout may be in a folder that nobody may enter: then the privileges are dropped after loading.
+    const { stdout } = await run(process.execPath, [
+      '--input-type=module',
+      '-e',
+      opening.replace(
+        'try {',
+        `process.setgroups([]); process.setgid(${nobody}); process.setuid(${nobody}); try {`,
+      ),
+    ])
+    expect(JSON.parse(stdout)).toMatchObject({ code: 'ERR_DTRACE_PERMISSION', message: /root/ })
+  })
+
+  test('no tracefs: ERR_DTRACE_TRACEFS', async () => {
+    const { stdout } = await run('unshare', [
+      '--mount',
+      'sh',
+      '-c',
+      'umount -l /sys/kernel/debug; exec "$@"',
+      'sh',
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      opening,
+    ])
+    expect(JSON.parse(stdout)).toMatchObject({ code: 'ERR_DTRACE_TRACEFS', message: /mount -t debugfs/ })
+  })
+
+  test('no libdtrace: ERR_DTRACE_LIBRARY_NOT_FOUND, and import works', async () => {
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', opening], {
+      env: { ...process.env, DTRACE_CONSUMER_LIBDTRACE: '/no/such/library.so' },
+    })
+    expect(JSON.parse(stdout)).toMatchObject({ code: 'ERR_DTRACE_LIBRARY_NOT_FOUND' })
+  })
+
+  test('a library that is none: ERR_DTRACE_LIBRARY_NOT_FOUND with the linker’s words', async () => {
+    await expect(
+      Consumer.open({ library: { path: process.execPath, preload: [], source: 'environment' } }),
+    ).rejects.toMatchObject({ code: 'ERR_DTRACE_LIBRARY_NOT_FOUND', reason: expect.stringMatching(/.+/) })
+  })
+})
+
+describe('a program that runs can be told numbers', () => {
+  test('mark() reaches a clause', async () => {
+    const consumer = await open()
+    const records: DTraceRecord[] = []
+    const marked = once('the record of mark()', (resolve) =>
+      consumer.on('batch', (batch) => {
+        records.push(...batch)
+        resolve(undefined)
+      }),
+    )
+    await consumer.enable(
+      await consumer.compile(
+        'syscall::prctl:entry /pid == $pid && arg0 == 0x44545243/ { printf("a=%d b=%d c=%d d=%d", arg1, arg2, arg3, arg4); }',
+      ),
+    )
+    await consumer.go()
+    consumer.mark(1, 2n, 3, 4)
+    await marked
+    expect(records[0]?.fields).toEqual({ a: 1n, b: 2n, c: 3n, d: 4n })
+  })
+})
+
+describe('leaving the process', () => {
+  const steps = [
+    'created',
+    'opened',
+    'compiled',
+    'enabled',
+    'running',
+    'stopping',
+    'stopped',
+    'closing',
+    'closed',
+  ]
+  const ways: [way: string, code: number][] = [
+    ['return', 0],
+    ['exit', 7],
+    ['throw', 1],
+  ]
+  test.each(steps.flatMap((step) => ways.map(([way, code]) => [step, way, code] as const)))(
+    'while %s, by %s: exit code %i, no signal, no probe left',
+    async (step, way, code) => {
+      const child = spawn(
+        process.execPath,
+        [new URL('fixtures/exit-at.mjs', import.meta.url).pathname, step, way],
+        {
+          stdio: ['ignore', 'ignore', 'pipe'],
+        },
+      )
+      let stderr = ''
+      child.stderr.on('data', (text) => {
+        stderr += text
+      })
+      const [status, signal] = await once<[number | null, string | null]>(
+        `the end of the process (${step}, ${way})`,
+        (resolve) => child.on('exit', (...end) => resolve(end)),
+        60,
+      )
+      expect({ status, signal, stderr: way === 'throw' ? '' : stderr }).toEqual({
+        status: code,
+        signal: null,
+        stderr: '',
+      })
+      expect(await readFile('/sys/kernel/debug/tracing/uprobe_events', 'utf8')).not.toContain(
+        `dt_${child.pid}_`,
+      )
+    },
+  )
+
+  test('30 consumers one after the other in one process: memory does not grow, no probe is left', async () => {
+    const child = run(
+      process.execPath,
+      ['--expose-gc', new URL('fixtures/open-close.mjs', import.meta.url).pathname, '30'],
+      { timeout: 290_000 },
+    )
+    const { stdout } = await child
+    const memory = JSON.parse(stdout) as number[]
+    expect(memory).toHaveLength(30)
+    const early = memory[9] as number
+    const late = memory[29] as number
+    // What twenty more consumers may add: less than one consumer's tables take.
+    expect(
+      late - early,
+      `resident memory after each, in MB: ${memory.map((bytes) => Math.round(bytes / 1e6)).join(' ')}`,
+    ).toBeLessThan(40e6)
+    expect(await readFile('/sys/kernel/debug/tracing/uprobe_events', 'utf8')).not.toContain(
+      `dt_${child.child.pid}_`,
+    )
+  }, 300_000)
+})

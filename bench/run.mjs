@@ -49,7 +49,7 @@ async function main(folder) {
   // Imported late, so that a checkout that isn't built yet is told so in plain words.
   const { createContext } = await import('./harness/context.mjs')
   const { formatReport } = await import('./harness/report.mjs')
-  const context = createContext({ quick: values.quick, rounds, folder, progress })
+  const context = await createContext({ quick: values.quick, rounds, folder, progress })
   const machine = {
     processor: cpus()[0]?.model ?? 'unknown',
     processors: cpus().length,
@@ -63,12 +63,16 @@ async function main(folder) {
       `Node ${machine.node}; libdtrace ${machine.libdtrace}\nRatios travel to other machines, absolute figures don't.\n`,
   )
   const reports = []
-  for (const name of positionals.length > 0 ? positionals : names) {
-    const benchmark = (await import(`./cases/${name}.mjs`))[name]
-    const report = await benchmark(context)
-    clear()
-    console.log(formatReport(report))
-    reports.push(report)
+  try {
+    for (const name of positionals.length > 0 ? positionals : names) {
+      const benchmark = (await import(`./cases/${name}.mjs`))[name]
+      const report = await benchmark(context)
+      clear()
+      console.log(formatReport(report))
+      reports.push(report)
+    }
+  } finally {
+    await context.dispose()
   }
   if (values.json !== undefined) {
     const result = {

@@ -7,6 +7,7 @@
  * The kernel's side (the probe itself) is paid by the traced process and is the same for all.
  */
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { withConsumer } from '../harness/consumer-process.mjs'
 import { commonOptions } from '../harness/context.mjs'
 import { runLoad } from '../harness/load.mjs'
@@ -15,6 +16,9 @@ import { median } from '../harness/statistics.mjs'
 const SWITCHRATE = '10ms'
 const GOAL = 3
 const RATE = 50_000
+const WARM_UP = 100_000
+/** Longer than a switch: by then the last record of the warm-up has been delivered. */
+const SETTLE_MS = 300
 
 /** The first is the yardstick, the second what the goal is about. */
 const consumers = (context, run) => [
@@ -61,7 +65,7 @@ export async function throughput(context) {
       `${Object.entries(commonOptions)
         .map((option) => option.join(' '))
         .join(', ')}; ` +
-      `${context.rounds} interleaved rounds, medians\n` +
+      `${context.rounds} interleaved rounds after a warm-up of ${WARM_UP.toLocaleString('en')} records, medians\n` +
       'CPU: user + system of the whole consumer process, idle cost included; ratio of medians',
     columns: ['consumer', 'µs/record', 'spread', 'to bare C', 'load/s', 'lost'],
     rows,
@@ -118,6 +122,9 @@ async function measure(context, label, { count, rate }) {
 
 async function once(context, name, consumer, { count, rate }) {
   await consumer.ready()
+  // What is measured is the long run: V8 has by then compiled what it compiles. Both get the same warm-up.
+  await runLoad(context.load, 'open', { count: WARM_UP, rate: RATE, folder: context.folder })
+  await delay(SETTLE_MS)
   await consumer.begin()
   const load = await runLoad(context.load, 'open', { count, rate, folder: context.folder })
   const result = await consumer.finish(load.made)

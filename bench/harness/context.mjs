@@ -1,7 +1,8 @@
 /** What every benchmark is given: the built programs, the libdtrace that is used, and how thorough to be. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { prepareDLibraries } from '../../dist/platform/dlibs.js'
 import { checkoutFolder, dataFolders, locateLibrary } from '../../dist/platform/locate.js'
 import { readManifest } from '../../dist/platform/manifest.js'
 import { build } from './build.mjs'
@@ -14,12 +15,13 @@ const file = (path) => fileURLToPath(new URL(path, import.meta.url))
  */
 export const commonOptions = { bufsize: '4m', aggsize: '4m', strsize: '256' }
 
-/** @typedef {ReturnType<typeof createContext>} Context */
+/** @typedef {Awaited<ReturnType<typeof createContext>>} Context */
 
 /** @param {{ quick: boolean, rounds?: number, folder: string, progress(text: string): void }} options */
-export function createContext({ quick, rounds, folder, progress }) {
+export async function createContext({ quick, rounds, folder, progress }) {
   const library = locateLibrary()
-  const syslibdir = dLibraries(library)
+  // On kernels where io.d doesn't compile the bare consumer gets the same D libraries as the addon.
+  const { syslibdir, dispose } = await prepareDLibraries(library)
   const programs = build()
   return {
     quick,
@@ -54,21 +56,13 @@ export function createContext({ quick, rounds, folder, progress }) {
     /** dtrace(1) of the same libdtrace, where there is one. */
     dtrace: dtraceCommand(library),
 
+    dispose,
+
     /** The command line of a consumer in Node. @param {string} name in consumers/ @param {object} run its argument */
     node(name, run) {
       return [process.execPath, file(`../consumers/${name}.mjs`), JSON.stringify(run)]
     },
   }
-}
-
-/**
- * The D libraries for the bare consumer: on kernels where io.d doesn't compile, the same as the addon then takes.
- * @param {import('../../dist/platform/locate.js').LibraryLocation} library
- */
-function dLibraries({ syslibdir }) {
-  const withoutIo = `${syslibdir}-without-io`
-  const complete = / major_names$/m.test(readFileSync('/proc/kallsyms', 'latin1'))
-  return !complete && existsSync(withoutIo) ? withoutIo : syslibdir
 }
 
 /** @param {import('../../dist/platform/locate.js').LibraryLocation} library */

@@ -49,21 +49,24 @@ Consumer::Consumer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Consumer>(
     Napi::TypeError::New(env, "NativeConsumer needs a function that receives its messages").ThrowAsJavaScriptException();
     return;
   }
-  function_ = Function::New(env, info[0].As<Napi::Function>(), "dtrace-consumer", 0, 1, this);
   session_ = Session::Start([this](Message message) {
     auto handed_over = std::make_unique<Message>(std::move(message));
     // Refused only while the environment shuts down: then nobody is left to be told.
     if (function_.NonBlockingCall(handed_over.get()) == napi_ok) handed_over.release();
   });
   if (!session_) {
-    function_.Release();
     Napi::Error error = Napi::Error::New(env, "another session is live in this process");
     error.Set("code", Napi::String::New(env, "ERR_DTRACE_BUSY"));
     error.ThrowAsJavaScriptException();
     return;
   }
+  // The session says nothing before it is asked something, so its sink is complete in time.
+  function_ = Function::New(env, info[0].As<Napi::Function>(), "dtrace-consumer", 0, 1, this,
+                            [](Napi::Env /*env*/, void* /*data*/, Consumer* consumer) { consumer->ObjectWrap::Unref(); });
+  if (env.IsExceptionPending()) return;
   function_.Unref(env);  // what keeps the process alive is decided by lib/consumer.ts
-  this->ObjectWrap::Ref();  // until End: the session's thread calls back
+  // Until the function is finalized: messages that were on their way when the session ended still find this object.
+  this->ObjectWrap::Ref();
   // After the thread-safe function was made, so that it runs before that one's own hook: the thread must be gone first.
   napi_add_env_cleanup_hook(env, OnExit, this);
 }
@@ -80,7 +83,9 @@ void Consumer::CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer,
     if (std::holds_alternative<Fault>(*message)) consumer->session_->FaultTaken();
   }
   const Napi::HandleScope scope(env);
-  receive.Call({ToJs(env, *message)});
+  const Napi::Object object = ToJs(env, *message);
+  // While a worker is being terminated nothing can be made or called, and no exception says so.
+  if (!object.IsEmpty()) receive.Call({object});
   if (env.IsExceptionPending()) {
     // A listener has thrown. That is an uncaught exception, as with any EventEmitter; the session goes on.
     napi_fatal_exception(env, env.GetAndClearPendingException().Value());
@@ -147,9 +152,9 @@ void Consumer::Dispose(const Napi::CallbackInfo& info) {
 void Consumer::End() {
   if (!session_) return;
   session_.reset();
-  function_.Release();
+  // Not Release(): what the session has still sent, when it ended before its time, finds nobody any more.
+  function_.Abort();
   napi_remove_env_cleanup_hook(Env(), OnExit, this);
-  this->ObjectWrap::Unref();
 }
 
 void Consumer::Ref(const Napi::CallbackInfo& info) {

@@ -84,6 +84,7 @@ struct Convert {
     Napi::Object object = Of(env, "batch");
     // A copy into memory that the JavaScript heap owns: 0.01 µs a record, and nothing to release later.
     Napi::ArrayBuffer data = Napi::ArrayBuffer::New(env, batch.data.size());
+    if (data.IsEmpty()) return {};  // no memory, or the environment is being terminated
     std::memcpy(data.Data(), batch.data.data(), batch.data.size());
     object["data"] = data;
     return object;

@@ -7,6 +7,7 @@
 
 namespace dtc {
 
+// Empty where it could not be made.
 Napi::Object ToJs(Napi::Env env, const Message& message);
 
 }  // namespace dtc

@@ -153,6 +153,12 @@ TEST(Statement, PercentSignsAndFlagsDoNotShiftTheConversions) {
   EXPECT_EQ(KindsIn("%s", 2), (Kind{kString, kInt})) << "a value without a conversion is what its size says";
 }
 
+TEST(Statement, AWidthOrPrecisionThatIsAValueIsNoField) {
+  EXPECT_EQ(KindsIn("%*d %s", 3), (Kind{kNone, kInt, kString}));
+  EXPECT_EQ(KindsIn("%-*.*s %d", 4), (Kind{kNone, kNone, kString, kInt}));
+  EXPECT_EQ(KindsIn("%5.*s", 2), (Kind{kNone, kString}));
+}
+
 TEST(Statement, AFormatThatEndsInTheMiddleOfAConversion) {
   EXPECT_EQ(KindsIn("%s %", 2), (Kind{kString, kInt}));
   EXPECT_EQ(KindsIn("%s %-1", 2), (Kind{kString, kInt}));

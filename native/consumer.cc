@@ -46,7 +46,8 @@ Napi::Function Consumer::Define(Napi::Env env) {
 Consumer::Consumer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Consumer>(info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsFunction()) {
-    Napi::TypeError::New(env, "NativeConsumer needs a function that receives its messages").ThrowAsJavaScriptException();
+    Napi::TypeError::New(env, "NativeConsumer needs a function that receives its messages")
+        .ThrowAsJavaScriptException();
     return;
   }
   session_ = Session::Start([this](Message message) {
@@ -61,8 +62,9 @@ Consumer::Consumer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Consumer>(
     return;
   }
   // The session says nothing before it is asked something, so its sink is complete in time.
-  function_ = Function::New(env, info[0].As<Napi::Function>(), "dtrace-consumer", 0, 1, this,
-                            [](Napi::Env /*env*/, void* /*data*/, Consumer* consumer) { consumer->ObjectWrap::Unref(); });
+  function_ =
+      Function::New(env, info[0].As<Napi::Function>(), "dtrace-consumer", 0, 1, this,
+                    [](Napi::Env /*env*/, void* /*data*/, Consumer* consumer) { consumer->ObjectWrap::Unref(); });
   if (env.IsExceptionPending()) return;
   function_.Unref(env);  // what keeps the process alive is decided by lib/consumer.ts
   // Until the function is finalized: messages that were on their way when the session ended still find this object.

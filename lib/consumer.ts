@@ -165,7 +165,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
         await session.request('setOption', ['syslibdir', libraries.value.syslibdir], ({ reason }) => reason)
       }
     } catch (error) {
-      if (libraries.status === 'fulfilled') await libraries.value.dispose()
+      if (libraries.status === 'fulfilled') libraries.value.dispose()
       if (opened.status === 'fulfilled') await session.request('close', [], ({ reason }) => reason)
       session.dispose()
       throw error
@@ -284,6 +284,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       if (this.#state === 'running') this.#state = 'compiled'
       throw error
     }
+    this.#libraries.dispose()
     if (this.#state === 'running') this.#session.setBusy(true)
   }
 
@@ -400,7 +401,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#end('closed')
     await this.#session.request('close', [], ({ reason }) => reason).catch(() => {})
     this.#session.dispose()
-    await this.#libraries.dispose()
+    this.#libraries.dispose()
     this.emit('close')
   }
 

@@ -5,7 +5,8 @@
  * CONFIG_KALLSYMS_ALL has no data symbols, so `io.d`, which reads `major_names`, cannot be compiled on it (seen with
  * libdtrace 2.0.7, line 134). Then the session gets a folder of its own with links to all the others.
  */
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, realpath, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { LibraryLocation } from './locate.js'
@@ -25,8 +26,8 @@ export interface DLibraries {
   /** Value of the option `syslibdir`; undefined: libdtrace's own. */
   syslibdir: string | undefined
   limitations: Limitation[]
-  /** Removes what was made for the session. */
-  dispose: () => Promise<void>
+  /** Removes what was made for the session; libdtrace needs it until tracing has started. Any number of times. */
+  dispose: () => void
 }
 
 const NEEDS_DATA_SYMBOLS = 'io.d'
@@ -45,12 +46,16 @@ function hasDataSymbols(): Promise<boolean> {
 
 /** Finds out what this kernel can compile, and makes an overlay of the D libraries where that is not everything. */
 export async function prepareDLibraries(library: LibraryLocation): Promise<DLibraries> {
-  const nothing = async (): Promise<void> => {}
-  const own = { syslibdir: library.syslibdir, limitations: [], dispose: nothing }
+  const own = { syslibdir: library.syslibdir, limitations: [], dispose: () => {} }
   if (process.platform !== 'linux' || (await hasDataSymbols())) return own
 
   const folder = library.syslibdir ?? join(dirname(await realpath(library.path)), 'dtrace')
   const overlay = await mkdtemp(join(tmpdir(), 'dtrace-consumer-'))
+  const dispose = (): void => {
+    process.off('exit', dispose)
+    rmSync(overlay, { recursive: true, force: true })
+  }
+  process.on('exit', dispose)
   await linkAllBut(NEEDS_DATA_SYMBOLS, folder, overlay)
   return {
     syslibdir: overlay,
@@ -61,7 +66,7 @@ export async function prepareDLibraries(library: LibraryLocation): Promise<DLibr
         reason: 'the kernel was built without CONFIG_KALLSYMS_ALL, so it has no data symbol major_names',
       },
     ],
-    dispose: () => rm(overlay, { recursive: true, force: true }),
+    dispose,
   }
 }
 

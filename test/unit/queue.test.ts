@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest'
+import { RecordQueue } from '../../lib/queue.js'
+import type { RecordBatch } from '../../lib/record/batch.js'
+
+const batch = (...records: number[]): RecordBatch<number> =>
+  ({ length: records.length, toArray: () => records }) as unknown as RecordBatch<number>
+const broken = (): RecordBatch<number> =>
+  ({
+    length: 1,
+    toArray: () => {
+      throw new RangeError('too wide')
+    },
+  }) as unknown as RecordBatch<number>
+const queue = (limit = 10): RecordQueue<number> => new RecordQueue(limit, () => {})
+
+describe('a queue of records', () => {
+  test('gives what was put in, in order, and ends', async () => {
+    const records = queue()
+    records.push(batch(1, 2))
+    records.push(batch(3))
+    records.end()
+    const seen: number[] = []
+    for await (const record of records) seen.push(record)
+    expect(seen).toEqual([1, 2, 3])
+    expect(await records.next()).toEqual({ done: true, value: undefined })
+  })
+
+  test('a reader that is early waits', async () => {
+    const records = queue()
+    const first = records.next()
+    const second = records.next()
+    const third = records.next()
+    records.push(batch(1, 2))
+    records.end()
+    expect(await first).toEqual({ done: false, value: 1 })
+    expect(await second).toEqual({ done: false, value: 2 })
+    expect(await third).toEqual({ done: true, value: undefined })
+  })
+
+  test('is bounded, but takes one batch of any size', async () => {
+    const records = queue(2)
+    expect(records.push(batch(1, 2, 3))).toBe(true)
+    expect(records.push(batch(4))).toBe(false)
+    for (const value of [1, 2]) expect(await records.next()).toEqual({ done: false, value })
+    expect(records.push(batch(5))).toBe(true)
+    expect(await records.next()).toEqual({ done: false, value: 3 })
+    expect(await records.next()).toEqual({ done: false, value: 5 })
+  })
+
+  test('an error comes after the records that are there, once', async () => {
+    const records = queue()
+    records.push(batch(1))
+    records.end(new Error('died'))
+    expect(await records.next()).toEqual({ done: false, value: 1 })
+    await expect(records.next()).rejects.toThrow('died')
+    expect(await records.next()).toEqual({ done: true, value: undefined })
+  })
+
+  test('a batch that cannot be decoded ends it with the reason', async () => {
+    const records = queue()
+    const waiting = records.next()
+    records.push(broken())
+    await expect(waiting).rejects.toThrow('too wide')
+    expect(await records.next()).toEqual({ done: true, value: undefined })
+  })
+
+  test('leaving early is told and empties it', async () => {
+    let left = 0
+    const records = new RecordQueue<number>(10, () => left++)
+    records.push(batch(1, 2, 3))
+    for await (const _ of records) break
+    expect(left).toBe(1)
+    expect(await records.next()).toEqual({ done: true, value: undefined })
+  })
+})

@@ -1,7 +1,7 @@
 /*
  * The yardstick: the least that any consumer of libdtrace can do. It compiles and enables one program, waits until the
- * next buffer switch as the addon's DTrace thread does, and in the callbacks counts records and adds up their values' lengths.
- * What `dtrace-consumer` costs on top of this is what the benchmarks measure.
+ * next buffer switch as the addon's DTrace thread does, and in the callbacks counts records and adds up their values'
+ * lengths. What `dtrace-consumer` costs on top of this is what the benchmarks measure.
  *
  *   bare-consumer [--preload FILE]... --library FILE [-x option[=value]]... --program FILE [--latency FIELD] [ARG...]
  *
@@ -37,10 +37,11 @@
 #define MAX_OPTIONS 64
 
 /* Every function of libdtrace that is used here; the addon opens the library in the same way. */
-#define LIBDTRACE_FUNCTIONS(X) \
-  X(dtrace_open) X(dtrace_init) X(dtrace_setopt) X(dtrace_getopt) X(dtrace_errno) X(dtrace_errmsg) \
-  X(dtrace_program_fcompile) X(dtrace_program_exec) X(dtrace_handle_drop) X(dtrace_handle_err) X(dtrace_go) \
-  X(dtrace_work) X(dtrace_stop) X(dtrace_close)
+#define LIBDTRACE_FUNCTIONS(X)                                                                                     \
+  X(dtrace_open)                                                                                                   \
+  X(dtrace_init) X(dtrace_setopt) X(dtrace_getopt) X(dtrace_errno) X(dtrace_errmsg) X(dtrace_program_fcompile)     \
+      X(dtrace_program_exec) X(dtrace_handle_drop) X(dtrace_handle_err) X(dtrace_go) X(dtrace_work) X(dtrace_stop) \
+          X(dtrace_close)
 static struct {
 #define DECLARE(name) __typeof__(&name) name;
   LIBDTRACE_FUNCTIONS(DECLARE)
@@ -59,7 +60,7 @@ static struct {
 static struct {
   uint64_t records, bytes, drops, errors;
   int latency_field; /* -1: not sampled */
-  uint64_t *samples;
+  uint64_t* samples;
   size_t sample_count, sample_room;
 } tally = {.latency_field = -1};
 
@@ -76,22 +77,22 @@ static uint64_t cpu_us(void) {
          (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
-static void fail(const char *step, const char *why) {
+static void fail(const char* step, const char* why) {
   fprintf(stderr, "bare-consumer: %s: %s\n", step, why);
   exit(1);
 }
 
-static void fail_dtrace(dtrace_hdl_t *handle, const char *step) {
+static void fail_dtrace(dtrace_hdl_t* handle, const char* step) {
   fail(step, lib.dtrace_errmsg(handle, lib.dtrace_errno(handle)));
 }
 
 /* A private copy of libdtrace needs libraries that the system lacks: once open, they satisfy it by their names. */
-static void preload_library(const char *path) {
+static void preload_library(const char* path) {
   if (dlopen(path, RTLD_NOW | RTLD_LOCAL) == NULL) fail("cannot load a library that libdtrace needs", dlerror());
 }
 
-static void load_library(const char *path) {
-  void *const library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+static void load_library(const char* path) {
+  void* const library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (library == NULL) fail("cannot load libdtrace", dlerror());
 #define RESOLVE(name) \
   if ((lib.name = (__typeof__(lib.name))dlsym(library, #name)) == NULL) fail("libdtrace lacks a function", dlerror());
@@ -99,14 +100,14 @@ static void load_library(const char *path) {
 #undef RESOLVE
 }
 
-static int on_probe(const dtrace_probedata_t *data, void *arg) {
+static int on_probe(const dtrace_probedata_t* data, void* arg) {
   (void)data;
   (void)arg;
   tally.records++;
   return DTRACE_CONSUME_THIS;
 }
 
-static void sample_latency(const dtrace_probedata_t *data, const dtrace_recdesc_t *rec) {
+static void sample_latency(const dtrace_probedata_t* data, const dtrace_recdesc_t* rec) {
   if (rec - data->dtpda_ddesc->dtdd_recs != tally.latency_field || rec->dtrd_size != sizeof(uint64_t)) return;
   if (tally.sample_count == tally.sample_room) {
     tally.sample_room = tally.sample_room ? tally.sample_room * 2 : 4096;
@@ -118,7 +119,7 @@ static void sample_latency(const dtrace_probedata_t *data, const dtrace_recdesc_
   tally.samples[tally.sample_count++] = now_ns() - sent;
 }
 
-static int on_record(const dtrace_probedata_t *data, const dtrace_recdesc_t *rec, void *arg) {
+static int on_record(const dtrace_probedata_t* data, const dtrace_recdesc_t* rec, void* arg) {
   (void)arg;
   if (rec == NULL) return DTRACE_CONSUME_NEXT; /* the end of this firing's records */
   /*
@@ -130,13 +131,13 @@ static int on_record(const dtrace_probedata_t *data, const dtrace_recdesc_t *rec
   return DTRACE_CONSUME_NEXT; /* taken: libdtrace need not format it */
 }
 
-static int on_drop(const dtrace_dropdata_t *drop, void *arg) {
+static int on_drop(const dtrace_dropdata_t* drop, void* arg) {
   (void)arg;
   tally.drops += drop->dtdda_drops;
   return DTRACE_HANDLE_OK;
 }
 
-static int on_error(const dtrace_errdata_t *error, void *arg) {
+static int on_error(const dtrace_errdata_t* error, void* arg) {
   (void)arg;
   if (tally.errors++ == 0) fprintf(stderr, "bare-consumer: %s", error->dteda_msg);
   return DTRACE_HANDLE_OK;
@@ -150,7 +151,7 @@ static void post(enum command command, uint64_t target) {
   pthread_mutex_unlock(&inbox.mutex);
 }
 
-static void *read_commands(void *arg) {
+static void* read_commands(void* arg) {
   (void)arg;
   char line[128];
   bool finished = false;
@@ -170,7 +171,7 @@ static void *read_commands(void *arg) {
 }
 
 /* Waits until `when` or until a command arrives, and takes the command. */
-static enum command wait_for_command(uint64_t when, uint64_t *target) {
+static enum command wait_for_command(uint64_t when, uint64_t* target) {
   const struct timespec t = {.tv_sec = (time_t)(when / NS_PER_S), .tv_nsec = (long)(when % NS_PER_S)};
   pthread_mutex_lock(&inbox.mutex);
   while (inbox.command == NONE && pthread_cond_timedwait(&inbox.changed, &inbox.mutex, &t) == 0) {
@@ -182,9 +183,9 @@ static enum command wait_for_command(uint64_t when, uint64_t *target) {
   return command;
 }
 
-static int by_value(const void *a, const void *b) {
-  const uint64_t x = *(const uint64_t *)a;
-  const uint64_t y = *(const uint64_t *)b;
+static int by_value(const void* a, const void* b) {
+  const uint64_t x = *(const uint64_t*)a;
+  const uint64_t y = *(const uint64_t*)b;
   return (x > y) - (x < y);
 }
 
@@ -207,7 +208,7 @@ static void print_result(uint64_t cpu, uint64_t since) {
 }
 
 /* Sleeps between switches as the addon's thread does: dtrace_work() called too early returns at once and would spin. */
-static void consume(dtrace_hdl_t *handle, uint64_t interval) {
+static void consume(dtrace_hdl_t* handle, uint64_t interval) {
   bool finishing = false;
   uint64_t target = 0;
   uint64_t begun_cpu = cpu_us();
@@ -232,7 +233,8 @@ static void consume(dtrace_hdl_t *handle, uint64_t interval) {
         target = commanded;
         last_progress = now_ns();
         break;
-      case NONE: break;
+      case NONE:
+        break;
     }
     const uint64_t now = now_ns();
     if (now >= next) {
@@ -255,19 +257,19 @@ static char steps[1024];
 static size_t steps_length;
 
 /* Notes the end of a step, with the wall-clock and CPU time since the one before. */
-static void step(const char *name, uint64_t *wall, uint64_t *cpu) {
+static void step(const char* name, uint64_t* wall, uint64_t* cpu) {
   const uint64_t wall_now = now_ns();
   const uint64_t cpu_now = cpu_us();
-  const int written = snprintf(steps + steps_length, sizeof steps - steps_length,
-                               "%s\"%s\":{\"milliseconds\":%.2f,\"cpuMilliseconds\":%.2f}", steps_length == 0 ? "" : ",",
-                               name, (double)(wall_now - *wall) / 1e6, (double)(cpu_now - *cpu) / 1e3);
+  const int written = snprintf(
+      steps + steps_length, sizeof steps - steps_length, "%s\"%s\":{\"milliseconds\":%.2f,\"cpuMilliseconds\":%.2f}",
+      steps_length == 0 ? "" : ",", name, (double)(wall_now - *wall) / 1e6, (double)(cpu_now - *cpu) / 1e3);
   if (written < 0 || (size_t)written >= sizeof steps - steps_length) fail("ready line", "too long");
   steps_length += (size_t)written;
   *wall = wall_now;
   *cpu = cpu_now;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const uint64_t started = now_ns();
   uint64_t wall = started;
   uint64_t cpu = cpu_us();
@@ -277,21 +279,30 @@ int main(int argc, char **argv) {
                                                {"program", required_argument, NULL, 'p'},
                                                {"latency", required_argument, NULL, 'y'},
                                                {NULL, 0, NULL, 0}};
-  const char *library = NULL;
-  const char *program_path = NULL;
-  char *options[MAX_OPTIONS];
+  const char* library = NULL;
+  const char* program_path = NULL;
+  char* options[MAX_OPTIONS];
   size_t option_count = 0;
   for (int c; (c = getopt_long(argc, argv, "+x:", long_options, NULL)) != -1;) {
     switch (c) {
-      case 'r': preload_library(optarg); break;
-      case 'l': library = optarg; break;
-      case 'p': program_path = optarg; break;
-      case 'y': tally.latency_field = atoi(optarg); break;
+      case 'r':
+        preload_library(optarg);
+        break;
+      case 'l':
+        library = optarg;
+        break;
+      case 'p':
+        program_path = optarg;
+        break;
+      case 'y':
+        tally.latency_field = atoi(optarg);
+        break;
       case 'x':
         if (option_count == MAX_OPTIONS) fail("-x", "too many options");
         options[option_count++] = optarg;
         break;
-      default: fail("usage", "bare-consumer --library FILE [-x option=value]... --program FILE [--latency N] [ARG...]");
+      default:
+        fail("usage", "bare-consumer --library FILE [-x option=value]... --program FILE [--latency N] [ARG...]");
     }
   }
   if (library == NULL || program_path == NULL) fail("usage", "--library and --program are needed");
@@ -305,24 +316,23 @@ int main(int argc, char **argv) {
   step("load", &wall, &cpu);
 
   int error = 0;
-  dtrace_hdl_t *const handle = lib.dtrace_open(DTRACE_VERSION, 0, &error);
+  dtrace_hdl_t* const handle = lib.dtrace_open(DTRACE_VERSION, 0, &error);
   if (handle == NULL) fail("dtrace_open", lib.dtrace_errmsg(NULL, error));
   step("open", &wall, &cpu);
 
   for (size_t i = 0; i < option_count; i++) {
-    char *value = strchr(options[i], '=');
+    char* value = strchr(options[i], '=');
     if (value != NULL) *value++ = '\0';
     if (lib.dtrace_setopt(handle, options[i], value) != 0) fail_dtrace(handle, options[i]);
   }
   if (lib.dtrace_init(handle) != 0) fail_dtrace(handle, "dtrace_init");
   step("init", &wall, &cpu);
 
-  FILE *const source = fopen(program_path, "r");
+  FILE* const source = fopen(program_path, "r");
   if (source == NULL) fail(program_path, "cannot be read");
-  char **const arguments = argv + optind - 1; /* the element before the first ARG becomes $0 */
-  arguments[0] = (char *)program_path;
-  dtrace_prog_t *const program =
-      lib.dtrace_program_fcompile(handle, source, 0, argc - optind + 1, arguments);
+  char** const arguments = argv + optind - 1; /* the element before the first ARG becomes $0 */
+  arguments[0] = (char*)program_path;
+  dtrace_prog_t* const program = lib.dtrace_program_fcompile(handle, source, 0, argc - optind + 1, arguments);
   fclose(source);
   if (program == NULL) fail_dtrace(handle, "compile");
   step("compile", &wall, &cpu);

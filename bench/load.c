@@ -49,13 +49,14 @@ static void sleep_until(uint64_t when) {
   }
 }
 
-static void usage(const char *why) {
-  fprintf(stderr, "load: %s\nusage: load open|latency --count N [--rate R] [--folder DIR] [--files F] [--write]\n", why);
+static void usage(const char* why) {
+  fprintf(stderr, "load: %s\nusage: load open|latency --count N [--rate R] [--folder DIR] [--files F] [--write]\n",
+          why);
   exit(2);
 }
 
-static uint64_t number(const char *text, const char *option) {
-  char *end = NULL;
+static uint64_t number(const char* text, const char* option) {
+  char* end = NULL;
   errno = 0;
   const unsigned long long value = strtoull(text, &end, 10);
   if (errno != 0 || end == text || *end != '\0' || *text == '-') {
@@ -65,15 +66,16 @@ static uint64_t number(const char *text, const char *option) {
   return value;
 }
 
-static char **paths;
+static char** paths;
 static uint64_t path_count;
 
 /* The paths are what a music collection has: 40 to 100 bytes, most of them the same in the first half. */
-static void make_files(const char *folder, uint64_t count) {
+static void make_files(const char* folder, uint64_t count) {
   paths = calloc(count, sizeof *paths);
   path_count = count;
   for (uint64_t i = 0; i < count; i++) {
-    if (paths == NULL || asprintf(&paths[i], "%s/%04" PRIu64 " %.*s.flac", folder, i, (int)(i % 24), "A Song of Some Length or Other") < 0) {
+    if (paths == NULL || asprintf(&paths[i], "%s/%04" PRIu64 " %.*s.flac", folder, i, (int)(i % 24),
+                                  "A Song of Some Length or Other") < 0) {
       fprintf(stderr, "load: out of memory\n");
       exit(1);
     }
@@ -86,7 +88,7 @@ static void make_files(const char *folder, uint64_t count) {
   }
 }
 
-static void make_open(const char *path, int flags) {
+static void make_open(const char* path, int flags) {
   const int fd = openat(MARK, path, flags, 0644);
   if (fd < 0) {
     fprintf(stderr, "load: cannot open %s: %s\n", path, strerror(errno));
@@ -98,13 +100,11 @@ static void make_open(const char *path, int flags) {
 /* The call fails with EBADF, and does nothing else: all that matters is its 64-bit argument. */
 static void make_stamp(void) { syscall(SYS_lseek, -1, (off_t)now_ns(), SEEK_SET); }
 
-int main(int argc, char **argv) {
-  static const struct option options[] = {{"count", required_argument, NULL, 'c'},
-                                          {"rate", required_argument, NULL, 'r'},
-                                          {"folder", required_argument, NULL, 'f'},
-                                          {"files", required_argument, NULL, 'n'},
-                                          {"write", no_argument, NULL, 'w'},
-                                          {NULL, 0, NULL, 0}};
+int main(int argc, char** argv) {
+  static const struct option options[] = {
+      {"count", required_argument, NULL, 'c'},  {"rate", required_argument, NULL, 'r'},
+      {"folder", required_argument, NULL, 'f'}, {"files", required_argument, NULL, 'n'},
+      {"write", no_argument, NULL, 'w'},        {NULL, 0, NULL, 0}};
   if (argc < 2) usage("say what to make");
   const bool latency = strcmp(argv[1], "latency") == 0;
   if (!latency && strcmp(argv[1], "open") != 0) usage("the first argument is 'open' or 'latency'");
@@ -112,17 +112,28 @@ int main(int argc, char **argv) {
   uint64_t count = 0;
   uint64_t rate = 0;
   uint64_t files = 1000;
-  const char *folder = NULL;
+  const char* folder = NULL;
   int flags = O_RDONLY;
   optind = 2;
   for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     switch (c) {
-      case 'c': count = number(optarg, "count"); break;
-      case 'r': rate = number(optarg, "rate"); break;
-      case 'f': folder = optarg; break;
-      case 'n': files = number(optarg, "files"); break;
-      case 'w': flags = O_WRONLY; break;
-      default: usage("unknown option");
+      case 'c':
+        count = number(optarg, "count");
+        break;
+      case 'r':
+        rate = number(optarg, "rate");
+        break;
+      case 'f':
+        folder = optarg;
+        break;
+      case 'n':
+        files = number(optarg, "files");
+        break;
+      case 'w':
+        flags = O_WRONLY;
+        break;
+      default:
+        usage("unknown option");
     }
   }
   if (count == 0) usage("--count is missing");

@@ -19,6 +19,7 @@ class Addon : public Napi::Addon<Addon> {
   }
 
  private:
+  // NOLINTNEXTLINE(readability-convert-member-functions-to-static): that is how Napi::Addon wants it
   Napi::Value SignalProbe(const Napi::CallbackInfo& info) { return dtc::SignalProbe(info); }
 };
 

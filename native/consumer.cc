@@ -53,7 +53,7 @@ Consumer::Consumer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Consumer>(
   session_ = Session::Start([this](Message message) {
     auto handed_over = std::make_unique<Message>(std::move(message));
     // Refused only while the environment shuts down: then nobody is left to be told.
-    if (function_.NonBlockingCall(handed_over.get()) == napi_ok) handed_over.release();
+    if (function_.NonBlockingCall(handed_over.get()) == napi_ok) static_cast<void>(handed_over.release());
   });
   if (!session_) {
     Napi::Error error = Napi::Error::New(env, "another session is live in this process");

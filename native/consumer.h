@@ -18,9 +18,11 @@ class Consumer : public Napi::ObjectWrap<Consumer> {
   // new NativeConsumer(receive): receive(message) is called for every message of the session, in order.
   explicit Consumer(const Napi::CallbackInfo& info);
   ~Consumer() override;
+  Consumer(const Consumer&) = delete;
+  Consumer& operator=(const Consumer&) = delete;
 
  private:
-  static void CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer, Message* message);
+  static void CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer, Message* taken);
   static void OnExit(void* consumer);
   using Function = Napi::TypedThreadSafeFunction<Consumer, Message, CallJs>;
 

@@ -5,9 +5,9 @@
 
 namespace dtc {
 
-// dtrace_close() spends 2 to 4 s freeing its tables of types, one by one, just before the kernel takes the whole process's
-// memory anyway. What outlives a process are only the entries in tracefs' uprobe_events, and those can go once the
-// perf events that use them are closed.
+// dtrace_close() spends 2 to 4 s freeing its tables of types, one by one, just before the kernel takes the whole
+// process's memory anyway. What outlives a process are only the entries in tracefs' uprobe_events, and those can go
+// once the perf events that use them are closed.
 class Leave {
  public:
   // Before libdtrace opens any: the perf events that are somebody else's.

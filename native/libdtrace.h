@@ -24,9 +24,12 @@ class Library {
   // The version string, e.g. "D 2.0.7".
   std::string Version() const;
 
+// clang-format off
 #define DTC_FUNCTIONS(V)                                                                                 \
   V(open) V(go) V(stop) V(close) V(errno) V(errmsg) V(setopt) V(getopt) V(program_strcompile)            \
-  V(program_exec) V(work) V(status) V(handle_err) V(handle_drop) V(printf_format) V(faultstr) V(lookup_by_addr) V(uaddr2str)
+  V(program_exec) V(work) V(status) V(handle_err) V(handle_drop) V(printf_format) V(faultstr)            \
+  V(lookup_by_addr) V(uaddr2str)
+// clang-format on
 #define DTC_DECLARE(name) decltype(&::dtrace_##name) dtrace_##name = nullptr;
   DTC_FUNCTIONS(DTC_DECLARE)
 #undef DTC_DECLARE

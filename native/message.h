@@ -41,8 +41,8 @@ struct ProbeName {
 
 // A clause has fired at a probe for the first time: from now on records may carry `source`.
 struct NewSource {
-  uint32_t source;
-  uint32_t statement;
+  uint32_t source = 0;
+  uint32_t statement = 0;
   ProbeName probe;
   std::optional<Statement> layout;  // with a statement's first source
 };

@@ -12,7 +12,7 @@ uint64_t Hash(const char* data, uint32_t length) {
   uint64_t hash = 0xcbf29ce484222325ULL ^ length;
   uint32_t i = 0;
   for (; i + 8 <= length; i += 8) {
-    uint64_t word;
+    uint64_t word = 0;
     std::memcpy(&word, data + i, sizeof word);
     hash = (hash ^ word) * 0x100000001b3ULL;
     hash ^= hash >> 32;
@@ -27,7 +27,7 @@ bool IsAscii(const char* data, uint32_t length) {
   uint64_t seen = 0;
   uint32_t i = 0;
   for (; i + 8 <= length; i += 8) {
-    uint64_t word;
+    uint64_t word = 0;
     std::memcpy(&word, data + i, sizeof word);
     seen |= word;
   }
@@ -79,16 +79,17 @@ void RecordBatch::PutFrames(const Field& field, const std::vector<Frame>& frames
   }
 }
 
-size_t RecordBatch::size() const {
-  return kBatchHeaderSize + records_.size() + Align8(text_.size()) + bytes_.size();
-}
+size_t RecordBatch::size() const { return kBatchHeaderSize + records_.size() + Align8(text_.size()) + bytes_.size(); }
 
 void RecordBatch::Finish(char* out) {
   const auto text = static_cast<uint32_t>(kBatchHeaderSize + records_.size());
   const auto bytes = static_cast<uint32_t>(text + Align8(text_.size()));
-  const uint32_t header[kBatchHeaderSize / 4] = {
-      count_, text, bytes, static_cast<uint32_t>(bytes + bytes_.size()), ascii_ ? kTextIsAscii : 0,
-      static_cast<uint32_t>(text_.size())};
+  const uint32_t header[kBatchHeaderSize / 4] = {count_,
+                                                 text,
+                                                 bytes,
+                                                 static_cast<uint32_t>(bytes + bytes_.size()),
+                                                 ascii_ ? kTextIsAscii : 0,
+                                                 static_cast<uint32_t>(text_.size())};
   std::memcpy(out, header, sizeof header);
   std::copy(records_.begin(), records_.end(), out + kBatchHeaderSize);
   std::copy(text_.begin(), text_.end(), out + text);

@@ -7,7 +7,7 @@
 namespace dtc {
 namespace {
 
-std::atomic<bool> session_is_live{false};
+std::atomic<bool> session_is_live{false};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): the process's
 
 constexpr uint16_t kExitAction = 2;
 
@@ -301,7 +301,7 @@ Result Session::DoCompile(const CompileRequest& request) {
   for (const std::string& argument : request.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
   dtrace_prog_t* program =
       library_->dtrace_program_strcompile(handle_->get(), request.source.c_str(), DTRACE_PROBESPEC_NAME, request.flags,
-                                   static_cast<int>(arguments.size()), arguments.data());
+                                          static_cast<int>(arguments.size()), arguments.data());
   if (program == nullptr) return LibraryFailure("ERR_DTRACE_COMPILE");
   programs_.push_back(program);
   return static_cast<int64_t>(programs_.size() - 1);
@@ -311,8 +311,9 @@ Result Session::DoEnable(int64_t program) {
   if (program < 0 || static_cast<size_t>(program) >= programs_.size()) {
     return Failure{"ERR_DTRACE_ARGUMENT", "no such program in this session"};
   }
-  // libdtrace 2.0.7 sizes its table of statements when the first program is enabled, by what has been compiled until then,
-  // and writes past its end for what is compiled later (dt_prog_stmt; seen with valgrind). The handlers compile a clause.
+  // libdtrace 2.0.7 sizes its table of statements when the first program is enabled, by what has been compiled until
+  // then, and writes past its end for what is compiled later (dt_prog_stmt; seen with valgrind). The handlers compile a
+  // clause.
   if (!enabled_ && !InstallHandlers()) return LibraryFailure("ERR_DTRACE_ENABLE");
   enabled_ = true;
   dtrace_proginfo_t info = {};
@@ -428,15 +429,14 @@ void Session::Append(const Source& source, const dtrace_probedata_t& data) {
     }
   }
   if (source.exit_field != nullptr) {
-    int32_t status;
+    int32_t status = 0;
     std::memcpy(&status, data.dtpda_data + source.exit_field->source_offset, sizeof status);
     exit_status_ = status;
   }
 }
 
 const Session::Source& Session::SourceOf(const dtrace_probedata_t& data) {
-  const uint64_t key =
-      static_cast<uint64_t>(platform::StatementId(data)) << 32 | platform::Id(*data.dtpda_pdesc);
+  const uint64_t key = static_cast<uint64_t>(platform::StatementId(data)) << 32 | platform::Id(*data.dtpda_pdesc);
   if (key == last_key_) return *last_source_;  // probes fire in bursts
   const auto known = sources_.find(key);
   const Source& source = known != sources_.end() ? known->second : NewSourceOf(data, key);
@@ -466,8 +466,13 @@ const Statement& Session::StatementOf(const dtrace_probedata_t& data, bool* is_n
     const dtrace_recdesc_t* records = platform::Records(data);
     for (int i = 0; i < platform::RecordCount(data); i++) {
       const dtrace_recdesc_t& record = records[i];
-      FieldSource field{static_cast<uint16_t>(record.dtrd_action), record.dtrd_size, record.dtrd_offset,
-                        record.dtrd_alignment, record.dtrd_arg, {}, false};
+      FieldSource field{static_cast<uint16_t>(record.dtrd_action),
+                        record.dtrd_size,
+                        record.dtrd_offset,
+                        record.dtrd_alignment,
+                        record.dtrd_arg,
+                        {},
+                        false};
       void* format = platform::Format(record);
       if (format != nullptr) {
         field.has_format = true;

@@ -115,7 +115,7 @@ class Session {
   // A clause can fail at every firing. When JavaScript has this many faults still to take, more are only counted.
   static constexpr int kFaultsInFlight = 256;
   // A batch goes off when it is this large, so that JavaScript works on it while the next one fills.
-  static constexpr size_t kBatchSize = 256 * 1024;
+  static constexpr size_t kBatchSize = size_t{256} * 1024;
 
   const Sink sink_;
 

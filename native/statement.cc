@@ -29,8 +29,8 @@ bool IsIntegerSize(uint32_t size) { return size == 1 || size == 2 || size == 4 |
 
 bool IsPrintfLike(uint16_t action) { return action == kPrintf || action == kSystem || action == kFreopen; }
 
-// What a printf format does with its values, in order, without flags and sizes: "a=%d b=%-10s %%" gives "ds". A width or
-// precision that is itself a value is a '*': "%*d" gives "*d".
+// What a printf format does with its values, in order, without flags and sizes: "a=%d b=%-10s %%" gives "ds". A width
+// or precision that is itself a value is a '*': "%*d" gives "*d".
 std::string Conversions(const std::string& format) {
   std::string found;
   for (size_t i = 0; i + 1 < format.size(); i++) {
@@ -101,7 +101,7 @@ Statement::Statement(std::vector<FieldSource> from) : sources(std::move(from)) {
       conversions = Conversions(source.format);
       next_conversion = 0;
     }
-    FieldKind kind;
+    FieldKind kind = FieldKind::kNone;
     if (IsPrintfLike(source.action)) {
       const bool named = next_conversion < conversions.size();
       kind = KindInPrintf(source, named ? conversions[next_conversion] : '\0');
@@ -120,11 +120,11 @@ Statement::Statement(std::vector<FieldSource> from) : sources(std::move(from)) {
       size = 8;
       alignment = 4;
     }
-    wire = (wire + alignment - 1) / alignment * alignment;
+    wire = (wire + alignment - 1) & ~(alignment - 1);  // a power of two
     fields.push_back({kind, source.offset, source.size, wire, source.action});
     wire += size;
   }
-  wire_size = (wire + 7) / 8 * 8;
+  wire_size = (wire + 7) & ~7U;
 }
 
 }  // namespace dtc

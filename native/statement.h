@@ -44,7 +44,7 @@ inline constexpr uint32_t kRecordHeaderSize = 8;
 
 struct Statement {
   std::vector<FieldSource> sources;
-  std::vector<Field> fields;  // one for each source, kNone where nothing is recorded
+  std::vector<Field> fields;               // one for each source, kNone where nothing is recorded
   uint32_t wire_size = kRecordHeaderSize;  // a multiple of 8
   // libdtrace itself must see these records: clear(), trunc(), normalize(), setopt(), commit(), discard().
   bool library_acts = false;

@@ -10,12 +10,12 @@ namespace {
 // The kernel's symbols seldom change and stacks repeat; past this a table starts anew, so that it stays bounded.
 constexpr size_t kMaxCached = 65536;
 
-// libdtrace takes 3 ms for an address of a process (it starts a thread each time, and reads the process's maps), so their
-// names are kept too, but not for long: a process can load and unload libraries, and its number can come again.
+// libdtrace takes 3 ms for an address of a process (it starts a thread each time, and reads the process's maps), so
+// their names are kept too, but not for long: a process can load and unload libraries, and its number can come again.
 constexpr std::chrono::seconds kUserLifetime{1};
 
 uint64_t Word(const char* data, size_t index) {
-  uint64_t word;
+  uint64_t word = 0;
   std::memcpy(&word, data + index * sizeof word, sizeof word);
   return word;
 }

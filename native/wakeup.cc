@@ -60,7 +60,7 @@ void Wakeup::Signal() {
 }
 
 void Wakeup::Clear() {
-  uint64_t count;
+  uint64_t count = 0;
   [[maybe_unused]] const ssize_t was = read(event_, &count, sizeof count);
 }
 

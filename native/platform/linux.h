@@ -42,7 +42,8 @@ inline const dtrace_recdesc_t* Records(const dtrace_probedata_t& data) { return 
 
 // Where the addresses of a stack()'s or ustack()'s record are. Seen with libdtrace 2.0.7: the largest number of frames;
 // a word with 1 in its lower half and the process in its upper half for a user's stack, else 0; the addresses, up to
-// a 0 or that number. Older 2.0 versions have the process alone before a user's addresses, and nothing before the kernel's.
+// a 0 or that number. Older 2.0 versions have the process alone before a user's addresses, and nothing before the
+// kernel's.
 struct StackHeader {
   size_t first;
   size_t end;

@@ -1,5 +1,5 @@
-// What is particular to macOS' libdtrace (lib/libdtrace/common/dtrace.h of apple-oss-distributions/dtrace): illumos' API
-// in a dylib.
+// What is particular to macOS' libdtrace (lib/libdtrace/common/dtrace.h of apple-oss-distributions/dtrace): illumos'
+// API in a dylib.
 #pragma once
 
 #include <dtrace.h>

@@ -258,7 +258,8 @@ TEST(RecordBatch, BytesThatAreNoUtf8ArriveUnchanged) {
 
 TEST(RecordBatch, RawBytesAreKeptWithTheirZerosAndAligned) {
   const Statement statement({Bytes(5), Bytes(11, 5)});
-  std::vector<char> kernel = {'\0', '\x01', '\0', '\xff', '\0', '1', '2', '3', '\0', '4', '5', '6', '7', '8', '9', '\0'};
+  std::vector<char> kernel = {'\0', '\x01', '\0', '\xff', '\0', '1', '2', '3',
+                              '\0', '4',    '5',  '6',    '7',  '8', '9', '\0'};
   RecordBatch batch;
   for (int i = 0; i < 3; i++) {
     batch.Begin(statement, 0, 0);

@@ -194,12 +194,12 @@ TEST(Statement, AnEmptyPrintfTakesNoConversionFromTheNext) {
 
 TEST(Statement, EveryFieldIsAlignedToItsSizeAndTheRecordToEight) {
   const Statement statement({
-      Of(kTrace, 1, 1),                    // 8
-      Of(kTrace, 4, 4),                    // 12
-      Of(kTrace, 2, 2),                    // 16
-      Of(kTrace, 256, 1, kByReference),    // 20: offset and length
-      Of(kTrace, 8, 8),                    // 32
-      Of(kTrace, 1, 1),                    // 40
+      Of(kTrace, 1, 1),                  // 8
+      Of(kTrace, 4, 4),                  // 12
+      Of(kTrace, 2, 2),                  // 16
+      Of(kTrace, 256, 1, kByReference),  // 20: offset and length
+      Of(kTrace, 8, 8),                  // 32
+      Of(kTrace, 1, 1),                  // 40
   });
   std::vector<uint32_t> offsets;
   for (const Field& field : statement.fields) offsets.push_back(field.wire_offset);
@@ -209,8 +209,9 @@ TEST(Statement, EveryFieldIsAlignedToItsSizeAndTheRecordToEight) {
 
 TEST(Statement, FieldsNeverOverlap) {
   // Every order of three out of the sizes that there are.
-  const std::vector<FieldSource> choices = {Of(kTrace, 1, 1), Of(kTrace, 2, 2),   Of(kTrace, 4, 4), Of(kTrace, 8, 8),
-                                            Of(kTrace, 256, 1, kByReference), Of(kLibraryAct, 4, 4)};
+  const std::vector<FieldSource> choices = {
+      Of(kTrace, 1, 1),     Of(kTrace, 2, 2), Of(kTrace, 4, 4), Of(kTrace, 8, 8), Of(kTrace, 256, 1, kByReference),
+      Of(kLibraryAct, 4, 4)};
   const auto width = [](const Field& field) {
     if (field.kind == kNone) return 0U;
     return field.kind == kInt ? field.source_size : 8U;

@@ -1,7 +1,7 @@
 /**
  * `npm run check`: everything that can be said about the sources without a user: style, types, static analysis, the native
  * tests under sanitizers, then `npm test` (left out with --without-tests). Every check runs, and the failed ones are
- * named at the end.
+ * named at the end. `--only NAME…` runs those alone.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism, homedir } from 'node:os'
@@ -83,8 +83,12 @@ if (!process.argv.includes('--without-tests')) {
   checks.push(['tests', () => runNode(inRoot('scripts', 'test.mjs'), [])])
 }
 
+const only = process.argv.indexOf('--only')
+const names = process.argv.slice(only + 1)
+const chosen = only === -1 ? checks : checks.filter(([name]) => names.includes(name))
+
 const failed = []
-for (const [name, check] of checks) {
+for (const [name, check] of chosen) {
   const started = Date.now()
   console.log(`==> ${name}`)
   if ((await check()) !== 0) failed.push(name)
@@ -93,6 +97,6 @@ for (const [name, check] of checks) {
   )
 }
 console.log(
-  failed.length === 0 ? `all ${checks.length} checks passed` : `checks that failed: ${failed.join(', ')}`,
+  failed.length === 0 ? `all ${chosen.length} checks passed` : `checks that failed: ${failed.join(', ')}`,
 )
 process.exitCode = failed.length === 0 ? 0 : 1

@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -206,8 +207,10 @@ void Session::Work() {
 void Session::Finish() {
   running_ = false;
   stopped_ = true;
-  library_->dtrace_stop(handle_->get());
-  SetSwitchrate(kDoNotWait);
+  if (library_->dtrace_stop(handle_->get()) != 0 || !SetSwitchrate(kDoNotWait)) {
+    Fail("ERR_DTRACE_SESSION");
+    return;
+  }
   wakeup_.Clear();
   // Twice, since one call looks at as many descriptors as there are CPUs, and not all of them need be buffers.
   for (int i = 0; i < 2; i++) {
@@ -252,7 +255,11 @@ Result Session::DoOpen(const OpenRequest& request) {
   handle_ = std::make_unique<Handle>(*library_, opened);
 
   Result result = library_->Version();
-  library_->dtrace_setopt(handle_->get(), "statusrate", kStatusrate);
+  if (library_->dtrace_setopt(handle_->get(), "statusrate", kStatusrate) != 0) {
+    result = LibraryFailure("ERR_DTRACE_OPTION");
+    DoClose();
+    return result;
+  }
   for (const auto& [name, value] : request.options) {
     result = DoSetOption(name, value);
     if (std::holds_alternative<Failure>(result)) break;
@@ -476,9 +483,7 @@ const Statement& Session::StatementOf(const dtrace_probedata_t& data, bool* is_n
       void* format = platform::Format(record);
       if (format != nullptr) {
         field.has_format = true;
-        char text[8192] = "";
-        library_->dtrace_printf_format(handle_->get(), format, text, sizeof text - 1);
-        field.format = text;
+        field.format = PrintfFormat(format);
       }
       fields.push_back(std::move(field));
     }
@@ -486,6 +491,18 @@ const Statement& Session::StatementOf(const dtrace_probedata_t& data, bool* is_n
     speculates_ = speculates_ || known->speculates;
   }
   return *known;
+}
+
+std::string Session::PrintfFormat(void* format) const {
+  // libdtrace gives the whole length back and writes what fits.
+  std::string text(256, '\0');
+  size_t length = library_->dtrace_printf_format(handle_->get(), format, text.data(), text.size());
+  if (length > text.size()) {
+    text.resize(length);
+    length = library_->dtrace_printf_format(handle_->get(), format, text.data(), text.size());
+  }
+  text.resize(std::min(length, text.size()));
+  return text;
 }
 
 // What was recorded, and what could not be, since the last time.

@@ -108,6 +108,7 @@ class Session {
   const Source& SourceOf(const dtrace_probedata_t& data);
   const Source& NewSourceOf(const dtrace_probedata_t& data, uint64_t key);
   const Statement& StatementOf(const dtrace_probedata_t& data, bool* is_new);
+  std::string PrintfFormat(void* format) const;
 
   // When JavaScript has this many batches still to take, the buffers are left alone until it has caught up: what then
   // does not fit into the kernel's buffers is counted there, as drops. Memory stays bounded.

@@ -37,11 +37,13 @@
 #define MAX_OPTIONS 64
 
 /* Every function of libdtrace that is used here; the addon opens the library in the same way. */
-#define LIBDTRACE_FUNCTIONS(X)                                                                                     \
-  X(dtrace_open)                                                                                                   \
-  X(dtrace_init) X(dtrace_setopt) X(dtrace_getopt) X(dtrace_errno) X(dtrace_errmsg) X(dtrace_program_fcompile)     \
-      X(dtrace_program_exec) X(dtrace_handle_drop) X(dtrace_handle_err) X(dtrace_go) X(dtrace_work) X(dtrace_stop) \
-          X(dtrace_close)
+/* clang-format off */
+#define LIBDTRACE_FUNCTIONS(X)                                                                       \
+  X(dtrace_open) X(dtrace_init) X(dtrace_setopt) X(dtrace_getopt) X(dtrace_errno) X(dtrace_errmsg)   \
+  X(dtrace_program_fcompile) X(dtrace_program_exec) X(dtrace_handle_drop) X(dtrace_handle_err)       \
+  X(dtrace_go) X(dtrace_work) X(dtrace_stop) X(dtrace_close)
+/* clang-format on */
+
 static struct {
 #define DECLARE(name) __typeof__(&name) name;
   LIBDTRACE_FUNCTIONS(DECLARE)

@@ -74,11 +74,11 @@ void Session::ProcessEnds() {
   process_ends_ = true;
 }
 
-void Session::Post(uint32_t id, Task task) {
+void Session::Post(uint32_t id, Task task, bool opens) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!ended_) {
-      commands_.push_back({id, std::move(task)});
+      commands_.push_back({id, std::move(task), opens});
       changed_.notify_all();
       wakeup_.Signal();
       return;
@@ -88,7 +88,7 @@ void Session::Post(uint32_t id, Task task) {
 }
 
 void Session::Open(uint32_t id, OpenRequest request) {
-  Post(id, [this, request = std::move(request)] { return DoOpen(request); });
+  Post(id, [this, request = std::move(request)] { return DoOpen(request); }, true);
 }
 void Session::SetOption(uint32_t id, std::string name, std::optional<std::string> value) {
   Post(id, [this, name = std::move(name), value = std::move(value)] { return DoSetOption(name, value); });
@@ -129,7 +129,8 @@ void Session::Run() {
   bool closed = false;
   while (!closed && WaitForTurn(&commands)) {
     for (Command& command : commands) {
-      Result result = closed ? Failure{"ERR_DTRACE_STATE", "the session has been closed"} : command.task();
+      const bool has_handle = command.opens || handle_;
+      Result result = has_handle ? command.task() : Failure{"ERR_DTRACE_STATE", "the session is not open"};
       closed = closed || (!handle_ && !library_);  // an open that failed, or a close
       sink_(Reply{command.id, std::move(result)});
     }

@@ -71,6 +71,7 @@ class Session {
   struct Command {
     uint32_t id;
     Task task;
+    bool opens;  // the one command that needs no handle
   };
   struct Source {
     uint32_t number;
@@ -80,7 +81,7 @@ class Session {
 
   explicit Session(Sink sink);
 
-  void Post(uint32_t id, Task task);
+  void Post(uint32_t id, Task task, bool opens = false);
   void Run();
   bool WaitForTurn(std::deque<Command>* commands);
   void Work();

@@ -59,7 +59,7 @@ export interface Conversion {
 
 // A word and an equals sign may stand before a conversion; `%%` is none.
 const CONVERSION =
-  /(?:(?<name>[A-Za-z_]\w*)=)?%(?<modifiers>[-#0+ '@*]*\d*(?:\.\d+)?)(?:hh|h|ll|l|L|w|j|z|t)*(?<letter>[A-Za-z%?])/g
+  /(?:(?<name>[A-Za-z_]\w*)=)?%(?<modifiers>[-#0+ '@*]*\d*(?:\.(?:\d+|\*))?)(?:hh|h|ll|l|L|w|j|z|t)*(?<letter>[A-Za-z%?])/g
 
 // `printf("frames="); stack();`: what is traced after such a format has this name.
 const HEADING = /(?<name>[A-Za-z_]\w*)=\s*$/

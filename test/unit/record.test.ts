@@ -181,13 +181,14 @@ describe('bytes, stacks and symbols', () => {
 describe('a printf is a schema', () => {
   test('the word before = names a value; flags and %% do not confuse it', () => {
     expect(
-      conversions('100%% a=%d b=%-10s|%5d c_1=%#llx %*d').map(({ name, letter }) => [name, letter]),
+      conversions('100%% a=%d b=%-10s|%5d c_1=%#llx %*d e=%-.*s').map(({ name, letter }) => [name, letter]),
     ).toEqual([
       ['a', 'd'],
       ['b', 's'],
       [undefined, 'd'],
       ['c_1', 'x'],
       [undefined, 'd'],
+      ['e', 's'],
     ])
   })
 

@@ -13,14 +13,14 @@
  *
  *     op=openat … path=Album/track.flac       a file opened for writing, created, or truncated: exact
  *     op=mkdirat side=to … path=Album/new     a call that names a path. `side` is `from` for what a rename moved away;
- *                                             a rename's two lines have the same timestamp
- *     op=more … path=…                        the rest of a path string over 255 bytes, after the line that it belongs to
+ *                                             a rename's second line, with the same timestamp; it may come alone
+ *     op=more … rest=…                        the rest of a path string over 255 bytes, after the line that it belongs to
  *     op=mount …                              the mounts have changed
  *     op=blind …                              a change asked for through io_uring, whose path can't be seen here
  *
  *   execname pid uid zone_name                who: command, process, real user, UTS node name
  *   timestamp                                 nanoseconds since 1970
- *   fd, dirfd, flags                          numbers from the call, to look at while the process lives
+ *   fd, dirfd, fromfd, flags, mntns           numbers from the call and its mount namespace, to look where its path leads
  *   level, dev, ino                           how `path` begins:
  *     level < 100         below the watched directory DEV INO: that many of its names come from the kernel's tree
  *     100 <= level < 200  below no watched directory: it starts at the root INO of file system DEV
@@ -414,8 +414,8 @@ syscall::renameat:return,
 syscall::renameat2:return
 /self->path != 0 && arg1 == 0/
 {
-	this->found = 0;
 	this->now = walltimestamp;
+	this->found = 0;
 	this->text = copyinstr(self->path);
 	this->length = strlen(this->text);
 	this->slash = strchr(this->text, '/') != NULL;
@@ -470,10 +470,10 @@ syscall::renameat:return,
 syscall::renameat2:return
 /self->path != 0 && arg1 == 0 && this->found/
 {
-	printf("op=%s side=to execname=%s pid=%d uid=%d zone_name=%s timestamp=%d flags=%d dirfd=%d dev=%d ino=%d level=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s\n",
+	printf("op=%s side=to execname=%s pid=%d uid=%d zone_name=%s timestamp=%d flags=%d dirfd=%d mntns=%u dev=%d ino=%d level=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s\n",
 	    probefunc, curthread->comm, pid, uid,
 	    curthread->nsproxy->uts_ns->name.nodename, this->now,
-	    self->flags, self->dirfd, this->dev, this->ino, this->level,
+	    self->flags, self->dirfd, curthread->nsproxy->mnt_ns->ns.inum, this->dev, this->ino, this->level,
 	    this->names > 11 ? strjoin(stringof(this->d11->d_name.name), "/") : "",
 	    this->names > 10 ? strjoin(stringof(this->d10->d_name.name), "/") : "",
 	    this->names > 9 ? strjoin(stringof(this->d9->d_name.name), "/") : "",
@@ -522,7 +522,7 @@ syscall::renameat2:return
 	this->s14 = strlen(this->s13) == 255 ? copyinstr(self->path + 3570) : "";
 	this->s15 = strlen(this->s14) == 255 ? copyinstr(self->path + 3825) : "";
 	this->s16 = strlen(this->s15) == 255 ? copyinstr(self->path + 4080) : "";
-	printf("op=more side=to timestamp=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s\n", this->now,
+	printf("op=more side=to timestamp=%d rest=%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s\n", this->now,
 	    this->s1, this->s2, this->s3, this->s4, this->s5, this->s6, this->s7, this->s8, this->s9, this->s10, this->s11, this->s12, this->s13, this->s14, this->s15, this->s16);
 }
 
@@ -531,8 +531,8 @@ syscall::renameat:return,
 syscall::renameat2:return
 /self->from != 0 && arg1 == 0/
 {
+	this->both = this->found;
 	this->found = 0;
-	this->now = this->now;
 	this->text = copyinstr(self->from);
 	this->length = strlen(this->text);
 	this->slash = strchr(this->text, '/') != NULL;
@@ -567,7 +567,7 @@ syscall::renameat2:return
 	    : watched[this->dev, this->ino = this->d12->d_inode->i_ino] == 1 ? 12
 	    : 200;
 	this->names = this->level < 100 ? this->level : this->level < 200 ? this->level - 100 : 12;
-	this->found = this->level < 100 || this->level == 200 || this->slash || self->follows;
+	this->found = this->level < 100 || this->level == 200 || this->slash || this->both;
 }
 
 syscall::rename:return,
@@ -575,10 +575,10 @@ syscall::renameat:return,
 syscall::renameat2:return
 /self->from != 0 && arg1 == 0 && this->found/
 {
-	printf("op=%s side=from execname=%s pid=%d uid=%d zone_name=%s timestamp=%d flags=%d dirfd=%d dev=%d ino=%d level=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s\n",
+	printf("op=%s side=from execname=%s pid=%d uid=%d zone_name=%s timestamp=%d flags=%d fromfd=%d mntns=%u dev=%d ino=%d level=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s\n",
 	    probefunc, curthread->comm, pid, uid,
 	    curthread->nsproxy->uts_ns->name.nodename, this->now,
-	    self->flags, self->fromfd, this->dev, this->ino, this->level,
+	    self->flags, self->fromfd, curthread->nsproxy->mnt_ns->ns.inum, this->dev, this->ino, this->level,
 	    this->names > 11 ? strjoin(stringof(this->d11->d_name.name), "/") : "",
 	    this->names > 10 ? strjoin(stringof(this->d10->d_name.name), "/") : "",
 	    this->names > 9 ? strjoin(stringof(this->d9->d_name.name), "/") : "",
@@ -615,7 +615,7 @@ syscall::renameat2:return
 	this->s14 = strlen(this->s13) == 255 ? copyinstr(self->from + 3570) : "";
 	this->s15 = strlen(this->s14) == 255 ? copyinstr(self->from + 3825) : "";
 	this->s16 = strlen(this->s15) == 255 ? copyinstr(self->from + 4080) : "";
-	printf("op=more side=from timestamp=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s\n", this->now,
+	printf("op=more side=from timestamp=%d rest=%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s\n", this->now,
 	    this->s1, this->s2, this->s3, this->s4, this->s5, this->s6, this->s7, this->s8, this->s9, this->s10, this->s11, this->s12, this->s13, this->s14, this->s15, this->s16);
 }
 

@@ -1,0 +1,91 @@
+/** The options of a rescan watcher, and their check. */
+import { z } from 'zod'
+import type { Duration, PredicateOptions, Target } from '../act/index.js'
+import { DTraceError } from '../errors.js'
+import type { Options } from '../options.js'
+import type { LibraryLocation } from '../platform/locate.js'
+
+export interface RescanOptions extends PredicateOptions {
+  /** Directories to watch, with all that is below them. */
+  paths: string | readonly string[]
+  /** Whom to tell: a process, or a command that gets the changes as JSON lines. Without one there are only events. */
+  target?: Target
+  /** The signal for a process. Default `'SIGHUP'`. */
+  signal?: string | number
+  /** The flag that changes set is tested this often, and acted upon when it is set. Default `'60s'`. */
+  every?: Duration
+  /** Instead of `every`: act when nothing has changed for this long, */
+  debounce?: Duration
+  /** and at the latest this long after the first change. Default `'60s'`. */
+  maxWait?: Duration
+  /** Changes made by the target itself don't count: it would be told for ever. Default true. */
+  ignoreTarget?: boolean
+  /** The most changes that wait for a slow `for await` reader; more are dropped, and counted. Default 100,000. */
+  queueLimit?: number
+  /** What a target command writes. */
+  onOutput?: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
+  /** DTrace options of the session, as `Consumer.open` takes them. */
+  options?: Options
+  /** The libdtrace to use, instead of the one that is found. */
+  library?: LibraryLocation
+}
+
+/** With the defaults filled in. */
+export interface CheckedOptions extends RescanOptions {
+  paths: string[]
+  ignoreTarget: boolean
+  queueLimit: number
+}
+
+const path = z
+  .string()
+  .min(1, 'is empty')
+  .refine((text) => !text.includes('\0'), 'has a NUL in it')
+const duration = z.union([z.string(), z.number()])
+const text = z.union([z.string(), z.array(z.string())])
+
+// Durations, globs, users and targets are understood, and refused, where they are used: see lib/act.
+const schema = z
+  .strictObject({
+    paths: z.union([path.transform((one) => [one]), z.array(path).min(1, 'is empty: name a directory')]),
+    include: text.optional(),
+    exclude: text.optional(),
+    processes: text.optional(),
+    users: z.union([z.string(), z.number(), z.array(z.union([z.string(), z.number()]))]).optional(),
+    target: z.looseObject({}).optional(),
+    signal: z.union([z.string(), z.number()]).optional(),
+    every: duration.optional(),
+    debounce: duration.optional(),
+    maxWait: duration.optional(),
+    ignoreTarget: z.boolean().default(true),
+    queueLimit: z.int().min(1).default(100_000),
+    onOutput: z.custom<RescanOptions['onOutput']>((value) => typeof value === 'function').optional(),
+    options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+    library: z.looseObject({ path: z.string() }).optional(),
+  })
+  .refine(({ maxWait, debounce }) => maxWait === undefined || debounce !== undefined, {
+    path: ['maxWait'],
+    message: 'goes with debounce; give that too',
+  })
+  .refine(({ every, debounce }) => every === undefined || debounce === undefined, {
+    path: ['debounce'],
+    message: 'and every exclude each other; give one of them',
+  })
+
+/** @throws DTraceError `ERR_DTRACE_ARGUMENT` that names the option */
+export function checkRescanOptions(options: RescanOptions): CheckedOptions {
+  const result = schema.safeParse(options)
+  if (!result.success) {
+    const [issue] = result.error.issues
+    const where = issue?.path.length ? `${issue.path.join('.')}: ` : ''
+    throw new DTraceError(
+      'ERR_DTRACE_ARGUMENT',
+      `RescanWatcher: ${where}${issue?.message ?? 'bad options'}`,
+      {
+        cause: result.error,
+      },
+    )
+  }
+  // What zod makes of optional fields, `| undefined`, is not what exactOptionalPropertyTypes means.
+  return result.data as unknown as CheckedOptions
+}

@@ -1,0 +1,487 @@
+/**
+ * The rescan watcher: tells a media server, or any program with something to read again, that files below a directory have
+ * changed. The D program (`dscripts/<platform>/rescan.d`) selects in the kernel, {@link Locator} settles the path, the
+ * options' predicate chooses, the coalescer waits, and the dispatcher sends the signal.
+ */
+import { EventEmitter } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join as joinPath } from 'node:path'
+import {
+  type Coalesced,
+  Coalescer,
+  compilePredicate,
+  createDispatcher,
+  type Dispatcher,
+  type Predicate,
+} from '../act/index.js'
+import { Consumer, type ConsumerStats } from '../consumer.js'
+import { DTraceError } from '../errors.js'
+import { packageRoot } from '../platform/locate.js'
+import type { DTraceRecord } from '../record/decoder.js'
+import { join, toText } from './byte-path.js'
+import { DirectoryFinder } from './directory-finder.js'
+import { EventQueue } from './event-queue.js'
+import { type Located, Locator } from './locator.js'
+import {
+  changeToJSON,
+  concernsDirectory,
+  directoryEvent,
+  makeChange,
+  type RescanChange,
+} from './rescan-change.js'
+import type { RescanEvents } from './rescan-events.js'
+import { type CheckedOptions, checkRescanOptions, type RescanOptions } from './rescan-options.js'
+import { type RawAuthor, type RawChange, RescanAssembler } from './rescan-records.js'
+import { type Place, pathOf, type RootsChange, WatchedRoots } from './roots.js'
+
+/** What a change is to somebody who waits for an action. */
+type Reason = RescanChange | undefined
+
+const SCRIPT = joinPath(packageRoot, 'dscripts', process.platform, 'rescan.d')
+/** Pairs of arguments that the script takes; other directories are marked when it runs. */
+const MOST_ARGUMENTS = 8
+/** How often the watched directories are looked at, in milliseconds. */
+const LOOK = 1000
+/** A record's continuation that has not come after this long was dropped, in milliseconds. */
+const CONTINUATION = 200
+const DEFAULT_EVERY = '60s'
+/** The most changes that are kept for a command's standard input. */
+const MOST_KEPT = 10_000
+const IORING_OPS: Readonly<{ [opcode: number]: string }> = {
+  18: 'OPENAT',
+  28: 'OPENAT2',
+  35: 'RENAMEAT',
+  36: 'UNLINKAT',
+  37: 'MKDIRAT',
+  38: 'SYMLINKAT',
+  39: 'LINKAT',
+  55: 'FTRUNCATE',
+}
+const MOST_BLIND = 10_000
+
+/**
+ * Watches directories, and acts on changes.
+ *
+ * Iterating gives the changes from then on. All that goes wrong without ending the watcher is an event (`drop`, `fault`,
+ * `failure`, `blind`, `missing`), and a process warning where nobody listens.
+ *
+ * @example
+ * await using watcher = await RescanWatcher.start({
+ *   paths: ['/srv/media'], include: ['**\/*.{mp3,flac}'], target: { pidfile: '/run/gerbera.pid' },
+ * })
+ * for await (const { path, op, execname } of watcher) console.log(execname, op, path)
+ */
+export class RescanWatcher extends EventEmitter<RescanEvents> {
+  /** Milliseconds that start() took. */
+  readonly readyTime: number
+
+  readonly #options: CheckedOptions
+  readonly #consumer: Consumer
+  readonly #roots: WatchedRoots
+  readonly #locator: Locator
+  readonly #finder: DirectoryFinder
+  readonly #predicate: Predicate
+  readonly #dispatcher: Dispatcher | undefined
+  readonly #coalescer: Coalescer<Reason> | undefined
+  readonly #assembler = new RescanAssembler()
+  readonly #blind = new Set<string>()
+  readonly #searches = new Set<Promise<void>>()
+  #queue: EventQueue<RescanChange> | undefined
+  #queueDrops = 0
+  #ended: { error?: unknown } | undefined
+  #stopping: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #continuation: NodeJS.Timeout | undefined
+  #looking: Promise<void> = Promise.resolve()
+  #looksWaiting = 0
+
+  /**
+   * Starts a watcher; it is watching when this resolves.
+   *
+   * @throws `ERR_DTRACE_ARGUMENT` for an option that makes no sense or a directory that isn't there, `ERR_DTRACE_TARGET`
+   * when the target isn't there, and what `Consumer.open` throws
+   */
+  static async start(options: RescanOptions): Promise<RescanWatcher> {
+    const started = performance.now()
+    const checked = checkRescanOptions(options)
+    const predicate = compilePredicate(checked)
+    const dispatcher =
+      checked.target === undefined
+        ? undefined
+        : createDispatcher(checked.target, {
+            ...(checked.signal === undefined ? {} : { signal: checked.signal }),
+            ...(checked.onOutput === undefined ? {} : { onOutput: checked.onOutput }),
+          })
+    if (!existsSync(SCRIPT)) {
+      throw new DTraceError(
+        'ERR_DTRACE_UNSUPPORTED',
+        `there is no rescan script for ${process.platform} (${SCRIPT})`,
+      )
+    }
+    const roots = new WatchedRoots(checked.paths)
+    await roots.scan()
+    const [missing] = roots.missing
+    if (missing !== undefined) {
+      throw new DTraceError(
+        'ERR_DTRACE_ARGUMENT',
+        `paths: there is no directory ${missing.name} that can be watched; create it first, or correct the path`,
+      )
+    }
+    await dispatcher?.check()
+
+    const consumer = await Consumer.open({
+      strings: 'latin1',
+      ...(checked.options === undefined ? {} : { options: checked.options }),
+      ...(checked.library === undefined ? {} : { library: checked.library }),
+    })
+    try {
+      const watcher = new RescanWatcher(started, checked, consumer, roots, predicate, dispatcher)
+      await watcher.#start()
+      return watcher
+    } catch (error) {
+      await consumer.close()
+      throw error
+    }
+  }
+
+  /** Use {@link RescanWatcher.start}. */
+  private constructor(
+    started: number,
+    options: CheckedOptions,
+    consumer: Consumer,
+    roots: WatchedRoots,
+    predicate: Predicate,
+    dispatcher: Dispatcher | undefined,
+  ) {
+    super()
+    this.readyTime = started
+    this.#options = options
+    this.#consumer = consumer
+    this.#roots = roots
+    this.#locator = new Locator(roots)
+    this.#finder = new DirectoryFinder(roots)
+    this.#predicate = predicate
+    this.#dispatcher = dispatcher
+    if (dispatcher !== undefined) {
+      const { every, debounce, maxWait } = options
+      this.#coalescer = new Coalescer<Reason>({
+        pace:
+          debounce === undefined
+            ? { every: every ?? DEFAULT_EVERY }
+            : { debounce, ...(maxWait === undefined ? {} : { maxWait }) },
+        keep: dispatcher.wantsChanges ? MOST_KEPT : 0,
+        action: (changes) => this.#act(dispatcher, changes),
+        onFailure: (error, { count }, retryIn) => this.#failed(error, count, retryIn),
+      })
+    }
+  }
+
+  /** What the session counted. */
+  stats(): ConsumerStats {
+    return this.#consumer.stats()
+  }
+
+  /** Changes that wait for an action. */
+  get pending(): number {
+    return this.#coalescer?.pending ?? 0
+  }
+
+  /** Acts now if there were changes. @returns false when the target could not be told (`failure` says why) */
+  async flush(): Promise<boolean> {
+    return (await this.#coalescer?.flush()) ?? true
+  }
+
+  /** The changes from now on. One reader at a time. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<RescanChange> {
+    if (this.#queue !== undefined) {
+      throw new DTraceError(
+        'ERR_DTRACE_STATE',
+        "another loop is reading this watcher; listen to 'change' for a second reader",
+      )
+    }
+    this.#queue = new EventQueue(this.#options.queueLimit, () => {
+      this.#queue = undefined
+    })
+    if (this.#ended !== undefined) this.#queue.end(this.#ended.error)
+    return this.#queue
+  }
+
+  /** The watcher keeps the process alive; not after this. */
+  unref(): this {
+    this.#consumer.unref()
+    return this
+  }
+
+  ref(): this {
+    this.#consumer.ref()
+    return this
+  }
+
+  /**
+   * Stops watching. What was changed until now is still told, and acted upon; then the probes are taken away. Any number of
+   * times.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #start(): Promise<void> {
+    const consumer = this.#consumer
+    consumer.on('batch', (batch) => this.#batch(batch))
+    consumer.on('drop', (drop) => {
+      this.#lost(drop.count)
+      this.#tell('drop', drop, drop.message)
+    })
+    consumer.on('fault', (fault) => {
+      this.#lost(fault.count)
+      this.#tell('fault', fault, fault.message)
+    })
+    consumer.on('error', (error) => this.#died(error))
+    const roots = [...this.#roots.roots]
+    const args = roots.slice(0, MOST_ARGUMENTS).flatMap(({ dev, ino }) => [String(dev), String(ino)])
+    const program = await consumer.compile({ file: SCRIPT }, { args, defaultArgs: true })
+    await consumer.enable(program)
+    await consumer.go()
+    for (const { dev, ino } of roots.slice(MOST_ARGUMENTS)) this.#mark(dev, ino, true)
+    // Mounts and directories may have changed meanwhile.
+    this.#rootsChanged(await this.#roots.scan(), false)
+    this.#timer = setInterval(() => this.#look(), LOOK).unref()
+    ;(this as { readyTime: number }).readyTime = performance.now() - this.readyTime
+  }
+
+  async #stop(): Promise<void> {
+    clearInterval(this.#timer)
+    try {
+      await this.#looking
+      if (this.#consumer.state === 'running') await this.#consumer.stop()
+      this.#changes(this.#assembler.flush())
+      while (this.#searches.size > 0) await Promise.all(this.#searches)
+      this.#coalescer?.stop()
+      await this.#coalescer?.flush()
+    } finally {
+      clearTimeout(this.#continuation)
+      await this.#consumer.close()
+      this.#end()
+      this.emit('close')
+    }
+  }
+
+  #end(error?: unknown): void {
+    this.#ended ??= { error }
+    this.#queue?.end(error)
+  }
+
+  #died(error: DTraceError): void {
+    clearInterval(this.#timer)
+    const told = this.#queue !== undefined
+    this.#end(error)
+    if (!told || this.listenerCount('error') > 0) this.emit('error', error)
+  }
+
+  // --- From records to changes -------------------------------------------------------------------------------------
+
+  #batch(batch: Iterable<DTraceRecord>): void {
+    this.#locator.nextBatch()
+    this.#changes(this.#assembler.add(batch))
+    if (this.#assembler.waiting && this.#continuation === undefined) {
+      this.#continuation = setTimeout(() => {
+        this.#continuation = undefined
+        this.#changes(this.#assembler.flush())
+      }, CONTINUATION).unref()
+    }
+  }
+
+  #changes(changes: readonly RawChange[]): void {
+    for (const change of changes) this.#change(change)
+  }
+
+  #change(change: RawChange): void {
+    switch (change.kind) {
+      case 'open':
+        this.#settle(change, this.#locator.file(change.walk, change.pid, change.fd))
+        break
+      case 'path': {
+        const follows = change.op === 'truncate'
+        const to = change.to && this.#locator.path(change.to, change.pid, follows)
+        const from = change.from && this.#locator.path(change.from, change.pid, follows)
+        if (change.op === 'rename') this.#rename(change, from, to)
+        else if (to !== undefined) this.#settle(change, to)
+        break
+      }
+      case 'mount':
+        this.#locator.mountsChanged()
+        this.#look(change)
+        break
+      case 'blind':
+        this.#tellBlind(change)
+    }
+  }
+
+  #settle(change: RawChange, located: Located): void {
+    if (located.where === 'inside') this.#accept(change, located.place)
+    else if (located.where === 'undecided') {
+      this.#search(located, (place) => place !== undefined && this.#accept(change, place))
+    }
+  }
+
+  #rename(change: RawChange, from: Located | undefined, to: Located | undefined): void {
+    const undecided = [from, to].find((located) => located?.where === 'undecided')
+    if (undecided?.where === 'undecided') {
+      this.#search(undecided, (place) => {
+        const found: Located = place === undefined ? { where: 'outside' } : { where: 'inside', place }
+        this.#rename(change, from === undecided ? found : from, to === undecided ? found : to)
+      })
+      return
+    }
+    const places = {
+      from: from?.where === 'inside' ? from.place : undefined,
+      to: to?.where === 'inside' ? to.place : undefined,
+    }
+    const place = places.to ?? places.from
+    if (place !== undefined) this.#accept(change, place, places)
+  }
+
+  #search(
+    { dev, ino, below }: Extract<Located, { where: 'undecided' }>,
+    then: (place: Place | undefined) => void,
+  ): void {
+    const search = this.#finder.find(dev, ino).then((path) => {
+      if (path === undefined) return then(undefined)
+      this.#locator.remember(dev, ino, path)
+      const located = this.#locator.locate(join(path, below))
+      then(located.where === 'inside' ? located.place : undefined)
+    })
+    this.#searches.add(search)
+    void search.finally(() => this.#searches.delete(search))
+  }
+
+  #accept(
+    author: RawAuthor & { op: string },
+    place: Place,
+    rename?: { from: Place | undefined; to: Place | undefined },
+  ): void {
+    // It, or its directory, may be another one now.
+    if (place.below === '') this.#look()
+    if (this.#options.ignoreTarget && this.#dispatcher?.owns(author)) return
+    const { op, uid } = author
+    const execname = toText(author.execname).text
+    const now = rename === undefined ? place : rename.to
+    const directory = concernsDirectory(op, now && pathOf(now))
+    const sides = rename === undefined ? [place] : [rename.to, rename.from]
+    const matches = sides.some(
+      (side) =>
+        side !== undefined && this.#predicate({ path: toText(side.below).text, directory, execname, uid }),
+    )
+    if (matches) this.#report(makeChange(author, place, rename))
+  }
+
+  #report(change: RescanChange): void {
+    this.#coalescer?.add(change)
+    this.emit('change', change)
+    if (this.#queue !== undefined && !this.#queue.push(change)) {
+      this.#queueDrops++
+      const message = `a change was dropped: the reader is too slow (queueLimit ${this.#options.queueLimit})`
+      this.#tell(
+        'drop',
+        { kind: 'reader', cpu: undefined, count: 1, total: this.#queueDrops, message },
+        message,
+      )
+    }
+  }
+
+  /** Something may have changed that nobody saw. */
+  #lost(count: number): void {
+    this.#coalescer?.add(undefined, count)
+  }
+
+  #tellBlind({ execname, pid, uid, opcode }: Extract<RawChange, { kind: 'blind' }>): void {
+    const key = `${execname}:${opcode}`
+    if (this.#blind.has(key) || this.#blind.size >= MOST_BLIND) return
+    this.#blind.add(key)
+    const operation = IORING_OPS[opcode] ?? String(opcode)
+    const name = toText(execname).text
+    const message = `${name} (pid ${pid}) uses io_uring for ${operation}: if that is in a watched directory, it is not seen`
+    this.#tell('blind', { execname: name, pid, uid, operation, message }, message)
+  }
+
+  // --- The watched directories -------------------------------------------------------------------------------------
+
+  /** Looks at the watched directories and mounts, one look after the other. @param mount who changed the mounts */
+  #look(mount?: RawAuthor & { op: string }): void {
+    // One that has not begun yet will see what this one would.
+    if (mount === undefined && this.#looksWaiting > 0) return
+    this.#looksWaiting++
+    this.#looking = this.#looking
+      .then(async () => {
+        this.#looksWaiting--
+        const change = await this.#roots.scan()
+        if (this.#consumer.state === 'running') this.#rootsChanged(change, true, mount)
+      })
+      .catch((error: Error) => process.emitWarning(error))
+  }
+
+  #rootsChanged(
+    { added, removed, missing, returned }: RootsChange,
+    tell: boolean,
+    mount?: RawAuthor & { op: string },
+  ): void {
+    for (const { dev, ino } of added) this.#mark(dev, ino, true)
+    for (const { dev, ino } of removed) this.#mark(dev, ino, false)
+    if (!tell) return
+    for (const directory of missing) {
+      this.#tell('missing', directoryEvent(directory), `the watched directory ${directory.name} has gone`)
+    }
+    for (const directory of returned) {
+      this.emit('returned', directoryEvent(directory))
+    }
+    // What is in them has come or gone with them.
+    if (missing.length + returned.length > 0) this.#lost(missing.length + returned.length)
+    for (const root of [...added, ...removed]) {
+      if (root.below === '' || missing.includes(root.directory)) continue
+      const op = added.includes(root) ? 'mount' : 'umount'
+      if (mount === undefined) this.#lost(1)
+      else this.#accept({ ...mount, op }, { directory: root.directory, below: root.below })
+    }
+  }
+
+  #mark(dev: number, ino: bigint, yes: boolean): void {
+    this.#consumer.mark(1, dev, 0, this.#roots.hasDevice(dev) ? 1 : 0)
+    this.#consumer.mark(1, dev, ino, yes ? 1 : 0)
+  }
+
+  // --- Acting --------------------------------------------------------------------------------------------------------
+
+  async #act(dispatcher: Dispatcher, { count, kept }: Coalesced<Reason>): Promise<void> {
+    const lines = kept.filter((change) => change !== undefined).map(changeToJSON)
+    const action = await dispatcher.act(lines)
+    if (action.kind === 'exec') {
+      const { command, pid, duration } = action
+      this.emit('exec', { command, pid, duration, changes: count })
+    } else {
+      for (const { pid } of action.processes) {
+        this.emit('signal', { pid, signal: action.signal, changes: count })
+      }
+    }
+  }
+
+  #failed(error: unknown, changes: number, retryIn: number | undefined): void {
+    if (!(error instanceof DTraceError)) throw error
+    this.#tell('failure', { error, changes, retryIn }, error.message)
+  }
+
+  /** Emits the event; a warning where nobody listens. */
+  #tell<Name extends 'drop' | 'fault' | 'failure' | 'blind' | 'missing'>(
+    name: Name,
+    event: RescanEvents[Name][0],
+    message: string,
+  ): void {
+    const heard = (this as EventEmitter).emit(name, event)
+    if (!heard)
+      process.emitWarning(message, { type: 'DTraceWarning', code: `DTRACE_RESCAN_${name.toUpperCase()}` })
+  }
+}

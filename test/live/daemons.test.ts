@@ -72,9 +72,12 @@ for (const [name, start] of daemons) {
     })
 
     afterAll(async () => {
-      await watcher?.stop()
-      await daemon?.[Symbol.asyncDispose]()
-      for (const path of [folder, ...elsewhere]) await rm(path, { recursive: true, force: true })
+      try {
+        await watcher?.stop()
+      } finally {
+        await daemon?.[Symbol.asyncDispose]()
+        for (const path of [folder, ...elsewhere]) await rm(path, { recursive: true, force: true })
+      }
     })
 
     const using = () => ({ daemon: daemon as FileDaemon, watcher: watcher as RescanWatcher })

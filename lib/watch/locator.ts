@@ -3,7 +3,7 @@
  * elsewhere. What the kernel's walk has settled is taken as it is; the rest is looked up in the file system, as near to the
  * change as possible, and where that can't settle it either the change counts.
  */
-import { lstatSync } from 'node:fs'
+import { lstatSync, readdirSync } from 'node:fs'
 import { type BytePath, join, split, toFs } from './byte-path.js'
 import { type Location, MountTable } from './mounts.js'
 import type { NamedPath, Walk } from './rescan-records.js'
@@ -21,8 +21,7 @@ const OUTSIDE: Located = { where: 'outside' }
 /** A mount namespace, seen through a process in it. */
 interface View {
   mounts: MountTable
-  /** What to put before an absolute path of that namespace to get there from here. */
-  prefix: BytePath
+  pid: number | undefined
 }
 
 export class Locator {
@@ -30,6 +29,7 @@ export class Locator {
   /** Inode number of this process' own mount namespace. */
   readonly #ownNamespace: number
   readonly #views = new Map<number, View>()
+  readonly #deserted = new Map<number, number>()
   /** Directories below the kernel's walk that were found, by inode. */
   readonly #deep = new Map<string, BytePath>()
   /** Parent directories resolved for the batch at hand: changes come in flocks. */
@@ -37,7 +37,7 @@ export class Locator {
 
   constructor(roots: WatchedRoots) {
     this.#roots = roots
-    this.#ownNamespace = Number(/\d+/.exec(readLink('/proc/self/ns/mnt'))?.[0])
+    this.#ownNamespace = namespaceOf('self') ?? 0
   }
 
   /** Before each batch: what was resolved for the last one may not be so any more. */
@@ -146,6 +146,8 @@ export class Locator {
     const { walk, text } = path
     const view = this.#view(path.mntns, pid)
     if (view === undefined) return this.#guess(path, parent, pid)
+    // What to put before an absolute path of that namespace to get there from here.
+    const prefix = view.pid === undefined ? '' : `/proc/${view.pid}/root`
     // Where it starts, as its mount namespace sees it.
     let base: BytePath | undefined
     if (walk.end === 'undecided') {
@@ -163,8 +165,8 @@ export class Locator {
     if (base === undefined) return this.#guess(path, parent, pid)
     // A path from the root of a chroot(2) does not leave it; from elsewhere, links lead from the namespace's root.
     const real = text.startsWith('/')
-      ? join(base, resolvePath(join(view.prefix, base === '/' ? '' : base), parent).slice(1))
-      : resolvePath(view.prefix, absolute(base, parent))
+      ? join(base, resolvePath(join(prefix, base === '/' ? '' : base.slice(1)), parent).slice(1))
+      : resolvePath(prefix, absolute(base, parent))
     const location = view.mounts.locate(real)
     return location === undefined ? OUTSIDE : this.#find(location)
   }
@@ -189,14 +191,14 @@ export class Locator {
   }
 
   #view(namespace: number, pid: number): View | undefined {
-    if (namespace === this.#ownNamespace) return { mounts: this.#roots.mounts, prefix: '' }
+    if (namespace === this.#ownNamespace) return { mounts: this.#roots.mounts, pid: undefined }
     const known = this.#views.get(namespace)
     // The process that it was seen through may have ended, and its pid may be another's.
-    if (known !== undefined && namespaceOf(known.prefix) === namespace) return known
-    const prefix = `/proc/${pid}/root`
-    if (namespaceOf(prefix) !== namespace) return undefined
+    if (known?.pid !== undefined && namespaceOf(known.pid) === namespace) return known
+    const member = namespaceOf(pid) === namespace ? pid : this.#member(namespace)
+    if (member === undefined) return undefined
     try {
-      const view = { mounts: MountTable.read(pid), prefix }
+      const view = { mounts: MountTable.read(member), pid: member }
       if (this.#views.size >= MOST_VIEWS) this.#views.clear()
       this.#views.set(namespace, view)
       return view
@@ -204,14 +206,29 @@ export class Locator {
       return undefined
     }
   }
+
+  /** A process in the mount namespace, when the one that made the change has ended: a container has others. */
+  #member(namespace: number): number | undefined {
+    const now = performance.now()
+    if ((this.#deserted.get(namespace) ?? 0) > now) return undefined
+    for (const entry of readdirSync('/proc')) {
+      const pid = Number(entry)
+      if (Number.isInteger(pid) && namespaceOf(pid) === namespace) return pid
+    }
+    if (this.#deserted.size >= MOST_VIEWS) this.#deserted.clear()
+    this.#deserted.set(namespace, now + DESERTED)
+    return undefined
+  }
 }
 
 const MOST_VIEWS = 64
 const MOST_DEEP = 1024
+/** A mount namespace without processes isn't searched for again so soon, in milliseconds. */
+const DESERTED = 1000
 
-/** @param root `/proc/<pid>/root` */
-function namespaceOf(root: BytePath): number | undefined {
-  const link = tryReadLink(`${root.slice(0, -'root'.length)}ns/mnt`)
+/** Inode number of a process' mount namespace; undefined when it has ended. */
+function namespaceOf(pid: number | 'self'): number | undefined {
+  const link = tryReadLink(`/proc/${pid}/ns/mnt`)
   return link === undefined ? undefined : Number(/\d+/.exec(link)?.[0])
 }
 

@@ -161,7 +161,9 @@ function inOrder(changes: readonly RawChange[]): boolean {
 
 /** `renameat2` and `ftruncate` are `rename` and `truncate`: the forms differ in how they name a file. */
 function plainName(call: string): string {
-  return call === 'ftruncate' ? 'truncate' : call.replace(/at2?$/, '').replace(/^open2$/, 'open')
+  if (call === 'creat') return call
+  if (call === 'ftruncate') return 'truncate'
+  return call.replace(/(?:at)?2?$/, '')
 }
 
 function authorOf({ fields }: DTraceRecord): RawAuthor {

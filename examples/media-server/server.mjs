@@ -106,7 +106,7 @@ async function scan(why) {
   const gone = [...library.tracks.keys()].filter((path) => !tracks.has(path)).length
   library = { scans: library.scans + 1, scannedAt: new Date(), tracks }
   const took = (performance.now() - began).toFixed(0)
-  log(`scan ${library.scans} ${why}: ${tracks.size} tracks (${added} new, ${gone} gone) in ${took} ms`)
+  log(`scan ${library.scans} ${why}: ${counted(tracks.size)} (${added} new, ${gone} gone) in ${took} ms`)
 }
 
 async function collect(folder, tracks) {
@@ -221,15 +221,19 @@ function page() {
       `<audio controls preload="none" src="${url}"></audio></li>`,
   )
   return `<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>${rows.length} tracks</title>
+<html lang="en"><meta charset="utf-8"><title>${counted(rows.length)}</title>
 <style>body { font: 1rem/1.5 system-ui; max-width: 40rem; margin: 2rem auto } li { margin: 1rem 0 }</style>
-<h1>${rows.length} tracks</h1>
+<h1>${counted(rows.length)}</h1>
 <p>As of scan ${library.scans}, ${library.scannedAt.toISOString()}. <a href="/tracks.json">JSON</a></p>
 <ol>
 ${rows.join('\n')}
 </ol>
 </html>
 `
+}
+
+function counted(tracks) {
+  return `${tracks} track${tracks === 1 ? '' : 's'}`
 }
 
 function escapeHtml(text) {

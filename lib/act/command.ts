@@ -163,6 +163,8 @@ class Ender {
   readonly #child: ChildProcess
   readonly #abort: AbortSignal | undefined
   readonly #onAbort = (): void => this.#end('was ended because the watcher stops')
+  /** It's in a process group of its own, so nothing else would end it along with this process. */
+  readonly #onExit = (): void => this.#kill('SIGTERM')
   #timer: NodeJS.Timeout | undefined
 
   constructor(child: ChildProcess, timeout: number, abort: AbortSignal | undefined) {
@@ -171,6 +173,7 @@ class Ender {
     if (timeout > 0) {
       this.#timer = setTimeout(() => this.#end(`took longer than ${ms(timeout)} and was ended`), timeout)
     }
+    process.once('exit', this.#onExit)
     abort?.addEventListener('abort', this.#onAbort, { once: true })
     if (abort?.aborted) this.#onAbort()
   }
@@ -195,6 +198,7 @@ class Ender {
 
   dispose(): void {
     clearTimeout(this.#timer)
+    process.off('exit', this.#onExit)
     this.#abort?.removeEventListener('abort', this.#onAbort)
   }
 }

@@ -5,6 +5,7 @@ import { splitArguments } from './arguments.js'
 import { addDoctor } from './doctor.js'
 import { EXIT_CODE_HELP, exitCodeOf, exitCodes } from './exit-codes.js'
 import { Output } from './output.js'
+import { addRescan } from './rescan.js'
 import { addRun } from './run.js'
 import { addSetup } from './setup.js'
 
@@ -46,6 +47,7 @@ function build(rest: readonly string[] | undefined): Command {
     })
     .showHelpAfterError('(dtrace-watch --help, or dtrace-watch help COMMAND, says how)')
     .addHelpText('after', EXIT_CODE_HELP)
+  addRescan(program, rest)
   addRun(program, rest)
   addDoctor(program)
   addSetup(program)

@@ -17,6 +17,12 @@ export interface Ended {
   stderr: string
 }
 
+/** A test that fails mustn't leave its watcher running. */
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGTERM')
+})
+
 /** A running dtrace-watch. */
 export class Cli {
   readonly child: ChildProcess
@@ -34,6 +40,7 @@ export class Cli {
       ...options,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    running.add(this.child)
     const lines = createInterface({ input: this.child.stdout as NodeJS.ReadableStream })
     lines.on('line', (line) => {
       this.#stdout += `${line}\n`
@@ -47,6 +54,7 @@ export class Cli {
     this.ended = new Promise((resolve, reject) => {
       this.child.once('error', reject)
       this.child.once('close', (code, signal) => {
+        running.delete(this.child)
         resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr })
         this.#wake()
       })

@@ -1,0 +1,52 @@
+import type { RescanChange, RescanWatcher } from '../watch/index.js'
+import { type Colors, counted, type Output, printable } from './output.js'
+
+/** Prints what a watcher tells, as it comes. Rejects when its session has died. */
+export function report(watcher: RescanWatcher, output: Output): Promise<never> {
+  watcher.on('change', (change) => {
+    output.emit('change', { ...change }, (colors) => changeLine(change, colors))
+  })
+  watcher.on('signal', (signal) => {
+    const line = `${signal.signal} to process ${signal.pid}`
+    output.emit('signal', { ...signal }, (colors) => actionLine(line, signal.changes, colors))
+  })
+  watcher.on('exec', (exec) => {
+    const line = `${exec.command[0]} ran for ${(exec.duration / 1000).toFixed(1)} s`
+    output.emit('exec', { ...exec }, (colors) => actionLine(line, exec.changes, colors))
+  })
+  watcher.on('failure', ({ error, changes, retryIn }) => {
+    const again = retryIn === undefined ? '' : `; next attempt in ${(retryIn / 1000).toFixed(1)} s`
+    output.warn('error', `${error.message}${again}`, { code: error.code, changes })
+  })
+  watcher.on('missing', ({ path }) => {
+    const message = `the watched directory ${printable(path)} has gone; it is watched again when it is back`
+    output.warn('missing', message, { path })
+  })
+  watcher.on('returned', ({ path }) => {
+    output.emit('returned', { path }, ({ green }) => `${clock()}  ${green('back')}      ${printable(path)}`)
+  })
+  watcher.on('blind', (blind) => output.warn('blind', blind.message, { ...blind }))
+  watcher.on('drop', (drop) => output.warn('drop', drop.message, { ...drop }))
+  watcher.on('fault', (fault) => output.warn('fault', fault.message, { ...fault }))
+  return new Promise((_resolve, reject) => watcher.on('error', reject))
+}
+
+function changeLine({ op, path, from, to, execname, pid, timestamp }: RescanChange, colors: Colors): string {
+  const { cyan, dim, yellow } = colors
+  const what =
+    from !== undefined && to !== undefined ? `${printable(from)} → ${printable(to)}` : printable(path)
+  const who = `${yellow(printable(execname))} ${dim(String(pid))}`
+  return `${clock(timestamp)}  ${cyan(op.padEnd(8))}  ${what}  ${dim('by')} ${who}`
+}
+
+function actionLine(what: string, changes: number, { magenta }: Colors): string {
+  return `${clock()}  ${magenta(what)}, for ${counted(changes, 'change')}`
+}
+
+/** Local time of day, to the millisecond. */
+function clock(milliseconds: number = Date.now()): string {
+  const date = new Date(milliseconds)
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')
+  return `${time}.${String(date.getMilliseconds()).padStart(3, '0')}`
+}

@@ -1,0 +1,183 @@
+import type { Command } from 'commander'
+import { describeTarget, type Pace, parseDuration, type Target } from '../act/index.js'
+import { DTraceError } from '../errors.js'
+import { type RescanOptions, RescanWatcher } from '../watch/index.js'
+import { collect, collectOption, parsePid } from './arguments.js'
+import { exitCodes } from './exit-codes.js'
+import { Interrupt } from './interrupt.js'
+import { counted, Output, printable } from './output.js'
+import { report } from './rescan-report.js'
+
+export interface RescanFlags {
+  pid?: number
+  pidfile?: string
+  process?: string
+  unit?: string
+  timeout?: string
+  signal?: string
+  every?: string
+  debounce?: string
+  maxWait?: string
+  include?: string[]
+  exclude?: string[]
+  by?: string[]
+  user?: string[]
+  option?: Record<string, string | boolean>
+  ignoreTarget?: boolean
+  json?: boolean
+}
+
+const HELP = `
+Without a target changes are only reported. The target is a process, looked for anew each time, or a command. A command is run without a shell and gets the
+changes on its standard input, one JSON object a line; changes during its run lead to one more run after it.
+  --exec COMMAND ARG…    what follows is the command's, up to a lone ';' or the end of the line
+  -- COMMAND ARG…        the same
+
+A glob without a slash is about the name in any folder, one with a leading slash begins at DIR. A leading ! excludes.
+
+Examples:
+  dtrace-watch rescan /srv/media --pidfile /run/gerbera.pid --include '*.{mp3,flac}'
+  dtrace-watch rescan /srv/media --debounce 2s -- mpc update --wait
+  dtrace-watch rescan /etc/hosts.d --process dnsmasq --json
+`
+
+export function addRescan(program: Command, rest: readonly string[] | undefined): void {
+  program
+    .command('rescan')
+    .description('tell a server to rescan when files below directories change: a signal, or a command')
+    .argument('<dir...>', 'directories to watch, with all that is in them')
+    .option('--pid <pid>', 'signal this process', parsePid)
+    .option('--pidfile <file>', 'signal the process whose pid is in this file')
+    .option('--process <name>', 'signal the processes of this name')
+    .option('--unit <name>', 'signal the main process of this systemd unit')
+    .option('--exec <command...>', 'run a command: see below')
+    .option('--timeout <time>', 'end a command that takes longer; 0: never (default: 1h)')
+    .option('--signal <signal>', 'the signal to send (default: SIGHUP)')
+    .option('--every <time>', 'look this often whether something has changed (default: 60s)')
+    .option('--debounce <time>', 'act when nothing has changed for this long instead')
+    .option('--max-wait <time>', 'with --debounce: wait no longer than this (default: 60s)')
+    .option('--include <glob>', 'only files that match; may be repeated', collect)
+    .option('--exclude <glob>', 'not what matches; may be repeated', collect)
+    .option(
+      '--by <program>',
+      'only changes made by this program, by none with a leading !; may be repeated',
+      collect,
+    )
+    .option(
+      '--user <user>',
+      'only changes made by this user, by none with a leading !; may be repeated',
+      collect,
+    )
+    .option(
+      '-x, --option <name=value>',
+      'a DTrace option, such as bufsize=16m; may be repeated',
+      collectOption,
+    )
+    .option('--json', 'one JSON object a line')
+    .addHelpText('after', HELP)
+    .action(async (paths: string[], flags: RescanFlags) => {
+      await rescan(rescanOptions(paths, flags, rest), flags.json === true)
+    })
+}
+
+/** @throws DTraceError `ERR_DTRACE_ARGUMENT` */
+export function rescanOptions(
+  paths: string[],
+  flags: RescanFlags,
+  command: readonly string[] | undefined,
+): RescanOptions {
+  const given = Object.entries({
+    include: flags.include,
+    exclude: flags.exclude,
+    processes: flags.by,
+    users: flags.user,
+    signal: flags.signal,
+    ignoreTarget: flags.ignoreTarget,
+    options: flags.option,
+  }).filter(([, value]) => value !== undefined)
+  const to = target(flags, command)
+  return {
+    paths,
+    ...(to === undefined ? {} : { target: to, ...pace(flags) }),
+    ...(Object.fromEntries(given) as Partial<RescanOptions>),
+  }
+}
+
+function target(flags: RescanFlags, command: readonly string[] | undefined): Target | undefined {
+  const { pid, pidfile, process, unit, timeout, signal, every, debounce, maxWait } = flags
+  const named = Object.entries({ pid, pidfile, process, unit, exec: command }).filter(
+    ([, value]) => value !== undefined,
+  )
+  const options = '--pid, --pidfile, --process, --unit, --exec or -- COMMAND'
+  const [only] = named
+  if (only === undefined) {
+    const orphan = Object.entries({ signal, every, debounce, maxWait, timeout }).find(
+      ([, value]) => value !== undefined,
+    )
+    if (orphan === undefined) return undefined
+    throw new DTraceError(
+      'ERR_DTRACE_ARGUMENT',
+      `--${orphan[0] === 'maxWait' ? 'max-wait' : orphan[0]} needs a target: give one of ${options}`,
+    )
+  }
+  if (named.length > 1) {
+    const names = named.map(([name]) => `--${name}`).join(' and ')
+    throw new DTraceError('ERR_DTRACE_ARGUMENT', `${names} exclude each other: give just one of ${options}`)
+  }
+  if (command !== undefined && command.length === 0) {
+    throw new DTraceError('ERR_DTRACE_ARGUMENT', 'the command is missing after --exec or --')
+  }
+  if (command !== undefined && flags.signal !== undefined) {
+    throw new DTraceError('ERR_DTRACE_ARGUMENT', '--signal is for a process, and the target is a command')
+  }
+  if (timeout !== undefined && command === undefined) {
+    throw new DTraceError('ERR_DTRACE_ARGUMENT', '--timeout is for a command, and the target is a process')
+  }
+  const limit = timeout === undefined ? {} : { timeout: timeout === '0' ? 0 : timeout }
+  return { ...Object.fromEntries([only]), ...limit } as Target
+}
+
+function pace({ every, debounce, maxWait }: RescanFlags): Pace {
+  if (every !== undefined && debounce !== undefined) {
+    throw new DTraceError('ERR_DTRACE_ARGUMENT', '--every and --debounce exclude each other')
+  }
+  // Now, not after the second that it takes to open DTrace.
+  if (every !== undefined) parseDuration(every, '--every')
+  if (debounce !== undefined) parseDuration(debounce, '--debounce')
+  if (maxWait !== undefined) parseDuration(maxWait, '--max-wait')
+  if (debounce !== undefined) return maxWait === undefined ? { debounce } : { debounce, maxWait }
+  if (maxWait !== undefined) throw new DTraceError('ERR_DTRACE_ARGUMENT', '--max-wait goes with --debounce')
+  return { every: every ?? '60s' }
+}
+
+async function rescan(options: RescanOptions, json: boolean): Promise<void> {
+  const output = new Output({ json })
+  using interrupt = new Interrupt()
+  // Asked a second time: at once. The addon takes its probes away when the process ends, and a command is ended too.
+  void interrupt.forced().then(() => process.exit(exitCodes.forced))
+  const watcher = await RescanWatcher.start({
+    ...options,
+    onOutput: (stream, chunk) => output.passOn(stream, chunk),
+  })
+  const failed = report(watcher, output)
+  sayReady(watcher, options, output)
+  try {
+    await Promise.race([interrupt.stopped(), failed])
+    const { pending } = watcher
+    output.emit('stopping', { pending }, ({ dim }) =>
+      dim(`Stopping, with ${counted(pending, 'change')} to deliver …`),
+    )
+  } finally {
+    await watcher.stop()
+  }
+  if (watcher.pending > 0) process.exitCode = exitCodes.failure
+}
+
+function sayReady({ readyTime }: RescanWatcher, { paths, target }: RescanOptions, output: Output): void {
+  const names = [paths].flat()
+  const ready = Math.round(readyTime)
+  output.emit('ready', { paths: names, ready_time: ready }, ({ bold }) => {
+    const then = target === undefined ? 'changes are only reported' : `tells ${describeTarget(target)}`
+    return `${bold('Watching')} ${names.map(printable).join(' ')} after ${ready} ms; ${then}. Ctrl-C stops.`
+  })
+}

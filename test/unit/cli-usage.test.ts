@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { cli } from '../live/cli-driver.js'
+
+describe('dtrace-watch', () => {
+  it('explains itself, exit codes included', async () => {
+    const { code, stdout, stderr } = await cli(['--help'])
+    expect(code).toBe(0)
+    expect(stderr).toBe('')
+    for (const word of ['rescan', 'run', 'doctor', 'setup', 'Exit status']) expect(stdout).toContain(word)
+    const help = await cli(['rescan', '--help'])
+    for (const option of ['--pidfile', '--every', '--debounce', '--include', '--json', '-- mpc update']) {
+      expect(help.stdout).toContain(option)
+    }
+  })
+
+  it('says its version', async () => {
+    expect(await cli(['--version'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    })
+  })
+
+  it.each([
+    [[], /Usage/],
+    [['frobnicate'], /unknown command 'frobnicate'/],
+    [['rescan'], /missing required argument 'dir'/],
+    [['rescan', '/tmp', '--every', '5s'], /--every needs a target/],
+    [['rescan', '/tmp', '--max-wait', '5s'], /--max-wait needs a target/],
+    [['rescan', '/tmp', '--frob'], /unknown option '--frob'/],
+    [['rescan', '/tmp', '--pid', 'x'], /process id/],
+    [['rescan', '/tmp', '--pid', '1', '--process', 'x'], /--pid and --process exclude each other/],
+    [['rescan', '/tmp', '--pid', '1', '--', 'true'], /--pid and --exec exclude/],
+    [['rescan', '/tmp', '--'], /command is missing/],
+    [['rescan', '/tmp', '--exec'], /command is missing/],
+    [['rescan', '/tmp', '--signal', 'HUP', '--', 'true'], /--signal is for a process/],
+    [['rescan', '/tmp', '--pid', '1', '--timeout', '5s'], /--timeout is for a command/],
+    [['rescan', '/tmp', '--pid', '1', '--every', '1s', '--debounce', '1s'], /exclude each other/],
+    [['rescan', '/tmp', '--pid', '1', '--max-wait', '1s'], /--max-wait goes with --debounce/],
+    [['rescan', '/tmp', '--process', 'x', '--signal', 'NOPE'], /no signal/],
+    [['rescan', '/tmp', '--process', 'x', '--every', 'soon'], /'60s'/],
+    [['rescan', '/tmp', '--process', 'x', '--include', ''], /glob/],
+    [['rescan', '/no/such/folder', '--process', 'x'], /\/no\/such\/folder/],
+    [['rescan', '/tmp', '--pid', '1', '-x', '=5'], /name=value/],
+    [['run'], /missing required argument 'script'/],
+    [['run', '/no/such/script.d'], /does not exist/],
+  ])('refuses %j', async (args, message) => {
+    const { code, stdout, stderr } = await cli(args)
+    expect(stderr).toMatch(message)
+    expect(stderr).toMatch(/^dtrace-watch: |^Usage/m)
+    expect(stderr).not.toMatch(/^\s+at /m)
+    expect(stdout).toBe('')
+    expect(code).toBe(2)
+  })
+
+  it('says errors as JSON too', async () => {
+    const { code, stdout, stderr } = await cli(['rescan', '/tmp', '--json', '--every', '5s'])
+    expect(code).toBe(2)
+    expect(JSON.parse(stdout)).toMatchObject({ type: 'error', code: 'ERR_DTRACE_ARGUMENT' })
+    expect(stderr).toMatch(/^dtrace-watch: /)
+  })
+})

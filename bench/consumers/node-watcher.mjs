@@ -22,10 +22,14 @@ watcher.on('drop', ({ count }) => {
   tally.drops += count
   progress()
 })
+/** What the kernel let through: the names of files that are made, renamed or removed anywhere are judged here. */
+let before = watcher.stats().records
 progress = serve(tally, {
   reset() {
     Object.assign(tally, { records: 0, drops: 0 })
+    before = watcher.stats().records
   },
+  result: () => ({ looked: watcher.stats().records - before }),
   stop: () => watcher[Symbol.asyncDispose](),
 })
 clock.ready()

@@ -126,6 +126,8 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   readonly #dropped = new Map<string, number>()
   #state: ConsumerState = 'open'
   #enabled = false
+  /** Programs that are compiled and not enabled. */
+  readonly #idle = new Set<number>()
   #queue: RecordQueue<DTraceRecord> | undefined
   #iterating = false
   #ending: { error: unknown } | undefined
@@ -252,6 +254,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       ({ reason }) => `${name} does not compile: ${reason}`,
     )
     if (this.#state === 'open') this.#state = 'compiled'
+    this.#idle.add(id)
     return Object.freeze({ id, source: text })
   }
 
@@ -260,6 +263,12 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#requireState('enable', 'compiled')
     if (typeof program?.id !== 'number') {
       throw new DTraceError('ERR_DTRACE_ARGUMENT', 'enable() takes what compile() gave')
+    }
+    if (!this.#idle.delete(program.id)) {
+      throw new DTraceError(
+        'ERR_DTRACE_STATE',
+        'enable(): the program is enabled already, or is not one of this consumer',
+      )
     }
     this.#enabled = true
     const enabled = await this.#session.request<Enabled, 'enable'>(
@@ -275,6 +284,13 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#requireState('go', 'compiled')
     if (!this.#enabled) {
       throw new DTraceError('ERR_DTRACE_STATE', 'go(): nothing is enabled yet; call enable(program) first')
+    }
+    if (this.#idle.size > 0) {
+      // libdtrace 2.0.7 crashes in dtrace_go() otherwise.
+      throw new DTraceError(
+        'ERR_DTRACE_STATE',
+        `go(): ${this.#idle.size} compiled program(s) are not enabled; enable() all, or open another consumer without them`,
+      )
     }
     // From now on, so that a record that comes before go() has been answered finds its place.
     this.#state = 'running'

@@ -26,7 +26,7 @@ class Library {
 
 // clang-format off
 #define DTC_FUNCTIONS(V)                                                                                 \
-  V(open) V(go) V(stop) V(close) V(errno) V(errmsg) V(setopt) V(getopt) V(program_strcompile)            \
+  V(open) V(go) V(stop) V(close) V(errno) V(errmsg) V(setopt) V(getopt) V(program_fcompile)            \
   V(program_exec) V(work) V(status) V(handle_err) V(handle_drop) V(printf_format) V(faultstr)            \
   V(lookup_by_addr) V(uaddr2str)
 // clang-format on

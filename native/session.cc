@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -263,7 +264,10 @@ Result Session::DoOpen(const OpenRequest& request) {
   }
   for (const auto& [name, value] : request.options) {
     result = DoSetOption(name, value);
-    if (std::holds_alternative<Failure>(result)) break;
+    if (auto* failure = std::get_if<Failure>(&result)) {
+      failure->reason = name + ": " + failure->reason;
+      break;
+    }
     result = library_->Version();
   }
   if (!std::holds_alternative<Failure>(result)) {
@@ -307,9 +311,14 @@ Result Session::DoCompile(const CompileRequest& request) {
   // argv[0] is $0, the program's own name.
   std::vector<char*> arguments = {const_cast<char*>("dtrace-consumer")};
   for (const std::string& argument : request.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
-  dtrace_prog_t* program =
-      library_->dtrace_program_strcompile(handle_->get(), request.source.c_str(), DTRACE_PROBESPEC_NAME, request.flags,
-                                          static_cast<int>(arguments.size()), arguments.data());
+  // As a file, though it is a string: from a string, libdtrace 2.0.7 aborts the process at an unclosed brace (an assertion
+  // in dt_lex.l), gives no line numbers, and does not know `#!`.
+  const std::string source = request.source + "\n";
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(fmemopen(const_cast<char*>(source.data()), source.size(), "r"),
+                                                   std::fclose);
+  if (!file) return Failure{"ERR_DTRACE_COMPILE", std::strerror(errno), errno};
+  dtrace_prog_t* program = library_->dtrace_program_fcompile(handle_->get(), file.get(), request.flags,
+                                                             static_cast<int>(arguments.size()), arguments.data());
   if (program == nullptr) return LibraryFailure("ERR_DTRACE_COMPILE");
   programs_.push_back(program);
   return static_cast<int64_t>(programs_.size() - 1);

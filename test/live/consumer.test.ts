@@ -97,6 +97,25 @@ describe('a consumer goes through its states', () => {
     }
   })
 
+  test('several programs: compiled first, then enabled, all of them', async () => {
+    const consumer = await open()
+    const first = await consumer.compile('BEGIN { trace("first"); }')
+    const second = await consumer.compile('BEGIN { trace("second"); exit(0); }')
+    await consumer.enable(first)
+    await expect(consumer.compile('BEGIN {}')).rejects.toMatchObject({
+      code: 'ERR_DTRACE_STATE',
+      message: expect.stringMatching(/before the first enable/),
+    })
+    await expect(consumer.enable(first)).rejects.toMatchObject({ code: 'ERR_DTRACE_STATE' })
+    await expect(consumer.go()).rejects.toMatchObject({
+      code: 'ERR_DTRACE_STATE',
+      message: expect.stringMatching(/not enabled/),
+    })
+    await consumer.enable(second)
+    await consumer.go()
+    expect((await collect(consumer)).map(({ values }) => values[0])).toEqual(['first', 'second'])
+  })
+
   test('close() while a command is under way waits for it', async () => {
     const consumer = await open()
     const compiling = consumer.compile('BEGIN { exit(0); }')
@@ -371,7 +390,8 @@ describe('nothing is lost in silence', () => {
 
 describe('bad input is refused with what to do', () => {
   const refused: [what: string, source: string, pattern: RegExp][] = [
-    ['a syntax error', 'BEGIN { trace( }', /syntax error/],
+    ['a syntax error', 'BEGIN { trace( }', /line 1: syntax error/],
+    ['an unclosed brace', 'BEGIN\n{ trace(1);', /line 3: syntax error/],
     ['an unknown probe', 'syscall::no_such_call:entry { trace(1); }', /no_such_call/],
     ['an unknown variable', 'BEGIN { trace(no_such_variable); }', /no_such_variable/],
     ['an empty program', '', /.+/],

@@ -12,6 +12,7 @@
         "native/descriptors.cc",
         "native/leave.cc",
         "native/libdtrace.cc",
+        "native/procfs_view.cc",
         "native/record_batch.cc",
         "native/session.cc",
         "native/signal_probe.cc",

@@ -52,10 +52,11 @@ export interface Enabled {
   speculations: number
 }
 
+/** What comes from the DTrace thread; a batch of records comes bare. */
 export type NativeMessage =
+  | ArrayBuffer
   | { type: 'reply'; id: number; failure?: NativeFailure; value?: string | number | Enabled }
   | { type: 'source'; source: number; statement: number; probe: NativeProbe; layout?: NativeLayout }
-  | { type: 'batch'; data: ArrayBuffer }
   | { type: 'drop'; kind: string; cpu: number; count: number; total: number; message: string }
   | {
       type: 'fault'

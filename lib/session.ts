@@ -6,7 +6,9 @@ import { DTraceError, type DTraceErrorCode } from './errors.js'
 import { loadAddon, type NativeConsumer, type NativeFailure, type NativeMessage } from './native.js'
 
 /** Everything but the replies. */
-export type SessionMessage = Exclude<NativeMessage, { type: 'reply' }>
+export type SessionMessage =
+  | Exclude<NativeMessage, ArrayBuffer | { type: 'reply' }>
+  | { type: 'batch'; data: ArrayBuffer }
 
 type Command = 'open' | 'setOption' | 'getOption' | 'compile' | 'enable' | 'go' | 'stop' | 'close'
 type Arguments<Name extends Command> =
@@ -38,7 +40,8 @@ export class Session {
     const addon = loadAddon()
     try {
       this.#native = new addon.NativeConsumer((message) => {
-        if (message.type === 'reply') this.#settle(message)
+        if (message instanceof ArrayBuffer) receive({ type: 'batch', data: message })
+        else if (message.type === 'reply') this.#settle(message)
         else receive(message)
       })
     } catch (error) {

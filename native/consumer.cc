@@ -85,7 +85,7 @@ void Consumer::CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer,
     if (std::holds_alternative<Fault>(*message)) consumer->session_->FaultTaken();
   }
   const Napi::HandleScope scope(env);
-  const Napi::Object object = ToJs(env, *message);
+  const Napi::Value object = ToJs(env, *message);
   // While a worker is being terminated nothing can be made or called, and no exception says so.
   if (!object.IsEmpty()) receive.Call({object});
   if (env.IsExceptionPending()) {

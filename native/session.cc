@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "procfs_view.h"
+
 namespace dtc {
 namespace {
 
@@ -18,6 +20,7 @@ constexpr const char* kStatusrate = "10ms";
 // dtrace_work() with a switchrate of a microsecond returns at once; with 0 it waits for data, up to a second.
 constexpr const char* kDoNotWait = "1us";
 constexpr const char* kWaitForData = "0";
+constexpr const char* kProcfsPath = "procfspath";
 
 const char* DropKind(dtrace_dropkind_t kind) {
   switch (kind) {
@@ -89,7 +92,8 @@ void Session::Post(uint32_t id, Task task, bool opens) {
 }
 
 void Session::Open(uint32_t id, OpenRequest request) {
-  Post(id, [this, request = std::move(request)] { return DoOpen(request); }, true);
+  Post(
+      id, [this, request = std::move(request)] { return DoOpen(request); }, true);
 }
 void Session::SetOption(uint32_t id, std::string name, std::optional<std::string> value) {
   Post(id, [this, name = std::move(name), value = std::move(value)] { return DoSetOption(name, value); });
@@ -245,6 +249,7 @@ Result Session::DoOpen(const OpenRequest& request) {
   leave_.Look();
   library_ = Library::Open(request.path, request.preload, &error);
   if (!library_) return Failure{"ERR_DTRACE_LIBRARY_NOT_FOUND", error};
+  library_path_ = request.path;
 
   int open_error = 0;
   dtrace_hdl_t* opened = library_->dtrace_open(DTRACE_VERSION, 0, &open_error);
@@ -285,6 +290,7 @@ Result Session::DoSetOption(const std::string& name, const std::optional<std::st
   if (library_->dtrace_setopt(handle_->get(), name.c_str(), value ? value->c_str() : nullptr) != 0) {
     return LibraryFailure("ERR_DTRACE_OPTION");
   }
+  own_procfs_ = own_procfs_ || name == kProcfsPath;
   if (name == "switchrate") {
     // libdtrace parses it, this thread keeps it: see WaitForTurn.
     dtrace_optval_t rate = 0;
@@ -311,8 +317,8 @@ Result Session::DoCompile(const CompileRequest& request) {
   // argv[0] is $0, the program's own name.
   std::vector<char*> arguments = {const_cast<char*>("dtrace-consumer")};
   for (const std::string& argument : request.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
-  // As a file, though it is a string: from a string, libdtrace 2.0.7 aborts the process at an unclosed brace (an assertion
-  // in dt_lex.l), gives no line numbers, and does not know `#!`.
+  // As a file, though it is a string: from a string, libdtrace 2.0.7 aborts the process at an unclosed brace (an
+  // assertion in dt_lex.l), gives no line numbers, and does not know `#!`.
   const std::string source = request.source + "\n";
   const std::unique_ptr<FILE, int (*)(FILE*)> file(fmemopen(const_cast<char*>(source.data()), source.size(), "r"),
                                                    std::fclose);
@@ -362,7 +368,7 @@ bool Session::InstallHandlers() {
 
 Result Session::DoGo() {
   wakeup_.Look();
-  if (platform::Go(library_->dtrace_go, handle_->get()) != 0) {
+  if (Go() != 0) {
     Failure failure = LibraryFailure("ERR_DTRACE_ENABLE");
     if (failure.error == EPERM || failure.error == EACCES) failure.code = "ERR_DTRACE_PERMISSION";
     return failure;
@@ -381,6 +387,16 @@ Result Session::DoGo() {
   }
   running_ = true;
   return std::monostate{};
+}
+
+int Session::Go() {
+  if (own_procfs_) return platform::Go(library_->dtrace_go, handle_->get());
+  const ProcfsView view(library_path_);
+  if (!view.path().empty()) library_->dtrace_setopt(handle_->get(), kProcfsPath, view.path().c_str());
+  const int result = platform::Go(library_->dtrace_go, handle_->get());
+  // The view goes away; a setopt that succeeds leaves the error of a go that has failed.
+  if (!view.path().empty()) library_->dtrace_setopt(handle_->get(), kProcfsPath, "/proc");
+  return result;
 }
 
 Result Session::DoStop() {

@@ -95,6 +95,7 @@ class Session {
   Result DoCompile(const CompileRequest& request);
   Result DoEnable(int64_t program);
   Result DoGo();
+  int Go();
   Result DoStop();
   Result DoClose();
   bool LeaveQuickly();
@@ -142,6 +143,8 @@ class Session {
   bool running_ = false;
   bool stopped_ = false;
   bool speculates_ = false;  // what is committed comes out while libdtrace goes through later records
+  std::string library_path_;
+  bool own_procfs_ = false;  // the user has said where /proc is: see ProcfsView
   std::chrono::nanoseconds switchrate_ = std::chrono::milliseconds(10);
   Clock::time_point last_work_;
   std::optional<int32_t> exit_status_;

@@ -8,6 +8,6 @@
 namespace dtc {
 
 // Empty where it could not be made.
-Napi::Object ToJs(Napi::Env env, const Message& message);
+Napi::Value ToJs(Napi::Env env, const Message& message);
 
 }  // namespace dtc

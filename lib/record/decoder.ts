@@ -109,11 +109,12 @@ function readExpression(field: Field, i: number, int64: Int64): string {
         case 2:
           return `const v${i} = batch.${sign}16[${at(1)}]`
         case 4:
-          return `const v${i} = batch.${sign}32[${at(2)}]`
+          // Signed by `| 0`: one view serves for both, and it is made anyway.
+          return `const v${i} = batch.u32[${at(2)}]${field.signed ? ' | 0' : ''}`
         default:
           return int64 === 'bigint'
             ? `const v${i} = batch.${sign}64[${at(3)}]`
-            : `const v${i} = number64(batch.u32[${at(2)}], batch.${sign}32[(${at(2)}) + 1], ${JSON.stringify(field.name ?? `value ${i}`)})`
+            : `const v${i} = number64(batch.u32[${at(2)}], batch.u32[(${at(2)}) + 1]${field.signed ? ' | 0' : ''}, ${JSON.stringify(field.name ?? `value ${i}`)})`
       }
     case FieldKind.string:
       return `const o${i} = batch.u32[${at(2)}], n${i} = batch.u32[(${at(2)}) + 1]

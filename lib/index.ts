@@ -1,15 +1,7 @@
 /** DTrace embedded in Node.js. */
-export {
-  type CompileOptions,
-  Consumer,
-  type ConsumerEvents,
-  type ConsumerState,
-  type ConsumerStats,
-  type Drop,
-  type Fault,
-  type OpenOptions,
-  type Program,
-} from './consumer.js'
+export { Consumer, type ConsumerState, type Program } from './consumer.js'
+export type { ConsumerEvents, ConsumerStats, Drop, Fault } from './consumer-events.js'
+export type { CompileOptions, OpenOptions } from './consumer-options.js'
 export { DTraceError, type DTraceErrorCode, type DTraceErrorDetail } from './errors.js'
 export type { Enabled } from './native.js'
 export type { Options, OptionValue } from './options.js'

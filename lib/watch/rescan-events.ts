@@ -1,5 +1,5 @@
 /** What a rescan watcher tells, besides the changes. */
-import type { Drop, Fault } from '../consumer.js'
+import type { Drop, Fault } from '../consumer-events.js'
 import type { DTraceError } from '../errors.js'
 import type { DirectoryEvent, RescanChange } from './rescan-change.js'
 

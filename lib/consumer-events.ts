@@ -1,0 +1,57 @@
+/**
+ * What a consumer tells besides its records.
+ */
+import type { DTraceError } from './errors.js'
+import type { RecordBatch } from './record/batch.js'
+import type { DTraceRecord, Probe } from './record/decoder.js'
+
+/** Records that are lost. */
+export interface Drop {
+  /** `'principal'`, `'aggregation'`, `'dynamic'`, `'speculation'`, … as in DTrace; `'reader'`: a `for await` reader was too slow. */
+  kind: string
+  /** The CPU in whose buffer there was no room; undefined where it is not one CPU's. */
+  cpu: number | undefined
+  /** Records dropped since the last such event. */
+  count: number
+  /** Records of this kind dropped since go(). */
+  total: number
+  message: string
+}
+
+/** An error in a clause: the firing recorded nothing, tracing goes on. */
+export interface Fault {
+  /** This error, and those since the last event that came too fast to be told one by one. */
+  count: number
+  probe: Probe
+  cpu: number
+  /** `DTRACEFLT_…` */
+  fault: number
+  /** Its name, e.g. `invalid address`. */
+  name: string
+  /** The address, where the fault is about one. */
+  address: bigint
+  message: string
+}
+
+/** Counts since the consumer was opened. */
+export interface ConsumerStats {
+  records: number
+  batches: number
+  /** Bytes of batches, on the wire between the threads. */
+  bytes: number
+  /** Records dropped, of all kinds. */
+  drops: number
+  /** Errors in clauses. */
+  errors: number
+  /** Milliseconds spent decoding. */
+  decodeTime: number
+}
+
+export interface ConsumerEvents {
+  batch: [RecordBatch<DTraceRecord>]
+  drop: [Drop]
+  fault: [Fault]
+  exit: [{ status: number }]
+  error: [DTraceError]
+  close: []
+}

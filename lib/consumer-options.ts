@@ -1,0 +1,111 @@
+/**
+ * What `Consumer.open` and `compile` take, and its check.
+ */
+import { readFile } from 'node:fs/promises'
+import { DTraceError } from './errors.js'
+import type { Options } from './options.js'
+import type { LibraryLocation } from './platform/locate.js'
+import type { Int64 } from './record/decoder.js'
+import type { StringEncoding } from './record/wire.js'
+
+/** How to open a consumer. */
+export interface OpenOptions<Wide extends Int64 = 'bigint'> {
+  /** DTrace options, by name. Defaults: `bufsize` 4m, `aggsize` 4m, `switchrate` 10ms, `aggrate` 1s. */
+  options?: Options
+  /** Where the session runs. `'auto'` and `'in-process'`: in this process, one at a time. */
+  host?: 'auto' | 'in-process' | 'process'
+  /** 64-bit integers as `'bigint'` (default), or as `'number'`, where one past 2^53 is an error. */
+  int64?: Wide
+  /** How bytes become strings: `'utf8'` (default), or `'latin1'`: one character per byte, which loses nothing. */
+  strings?: StringEncoding
+  /** The most records that wait for a slow `for await` reader; more are dropped, and counted. Default 100,000. */
+  queueLimit?: number
+  /** The libdtrace to use, instead of the one that is found. */
+  library?: LibraryLocation
+}
+
+/** How to compile a program. */
+export interface CompileOptions {
+  /** `$1`, `$2`, … of the program. */
+  args?: readonly string[]
+  /** Arguments that are not given are 0 or "" (as `#pragma D option defaultargs`). */
+  defaultArgs?: boolean
+  /** A clause whose probe does not exist is no error (as `dtrace -Z`). */
+  allowNoMatches?: boolean
+}
+
+export function notYet(what: string): DTraceError {
+  return new DTraceError(
+    'ERR_DTRACE_UNSUPPORTED',
+    `${what} is not there yet in this version; see CHANGELOG.md`,
+  )
+}
+
+export function checkOpenOptions({
+  host = 'auto',
+  int64 = 'bigint',
+  strings = 'utf8',
+  queueLimit = 1,
+  options = {},
+}: OpenOptions<Int64>): void {
+  if (host === 'process') throw notYet("host: 'process'")
+  const choices: [string, unknown, unknown[]][] = [
+    ['host', host, ['auto', 'in-process', 'process']],
+    ['int64', int64, ['bigint', 'number']],
+    ['strings', strings, ['utf8', 'latin1']],
+  ]
+  for (const [name, value, allowed] of choices) {
+    if (!allowed.includes(value)) {
+      throw new DTraceError(
+        'ERR_DTRACE_ARGUMENT',
+        `${name} is ${allowed.map((choice) => `'${choice}'`).join(' or ')}, not ${JSON.stringify(value)}`,
+      )
+    }
+  }
+  if (!Number.isInteger(queueLimit) || queueLimit < 1) {
+    throw new DTraceError(
+      'ERR_DTRACE_ARGUMENT',
+      `queueLimit is a number of records, 1 or more, not ${String(queueLimit)}`,
+    )
+  }
+  if (typeof options !== 'object' || options === null) {
+    throw new DTraceError(
+      'ERR_DTRACE_OPTION',
+      "options is an object of DTrace options, e.g. { bufsize: '8m' }",
+    )
+  }
+}
+
+export async function readSource(file: string): Promise<{ text: string; name: string }> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (cause) {
+    const why = (cause as Error).message
+    throw new DTraceError('ERR_DTRACE_ARGUMENT', `the D program ${file} can't be read: ${why}`, { cause })
+  }
+  return { ...sourceText(text), name: file }
+}
+
+export function sourceText(source: unknown): { text: string; name: string } {
+  const text = typeof source === 'object' && source !== null && 'source' in source ? source.source : source
+  if (typeof text !== 'string' || text.includes('\0')) {
+    throw new DTraceError(
+      'ERR_DTRACE_ARGUMENT',
+      'compile() takes a D program: a text without NUL, { file }, or what program() gave',
+    )
+  }
+  return { text, name: 'the D program' }
+}
+
+export function checkArguments(args: readonly string[]): string[] {
+  for (const arg of args) {
+    if (typeof arg !== 'string' || arg.includes('\0')) {
+      throw new DTraceError(
+        'ERR_DTRACE_ARGUMENT',
+        `a program's arguments are strings without NUL, not ${JSON.stringify(arg)}`,
+      )
+    }
+  }
+  return [...args]
+}

@@ -1,6 +1,6 @@
 /** The options of a rescan watcher, and their check. */
 import { z } from 'zod'
-import type { Duration, PredicateOptions, Target } from '../act/index.js'
+import { type Duration, type PredicateOptions, parseDuration, type Target } from '../act/index.js'
 import { DTraceError } from '../errors.js'
 import type { Options } from '../options.js'
 import type { LibraryLocation } from '../platform/locate.js'
@@ -44,7 +44,7 @@ const path = z
 const duration = z.union([z.string(), z.number()])
 const text = z.union([z.string(), z.array(z.string())])
 
-// Durations, globs, users and targets are understood, and refused, where they are used: see lib/act.
+// Globs, users and targets are understood, and refused, where they are used: see lib/act.
 const schema = z
   .strictObject({
     paths: z.union([path.transform((one) => [one]), z.array(path).min(1, 'is empty: name a directory')]),
@@ -85,6 +85,10 @@ export function checkRescanOptions(options: RescanOptions): CheckedOptions {
         cause: result.error,
       },
     )
+  }
+  for (const name of ['every', 'debounce', 'maxWait'] as const) {
+    const value = result.data[name]
+    if (value !== undefined) parseDuration(value, name)
   }
   // What zod makes of optional fields, `| undefined`, is not what exactOptionalPropertyTypes means.
   return result.data as unknown as CheckedOptions

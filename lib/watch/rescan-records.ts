@@ -86,46 +86,58 @@ export class RescanAssembler {
 
   #add(record: DTraceRecord, changes: RawChange[]): void {
     const { probe, cpu, fields, values } = record
-    const pending = this.#pending.get(cpu)
-    if (fields.rest !== undefined) {
-      // Where its beginning was dropped the rest is of no use; the drop is reported.
-      if (pending === undefined || pending.change.timestamp !== fields.timestamp) return
-      if (pending.path !== undefined) pending.path.text += values.slice(MORE_PIECES).join('')
-      pending.path = undefined
-      this.#settle(cpu, pending, changes)
-      return
-    }
-    if (fields.fromfd !== undefined && pending?.wantsFrom && pending.change.timestamp === fields.timestamp) {
-      pending.wantsFrom = false
-      pending.change.from = namedPath(record)
-      pending.path = pending.change.from.text.length >= FULL ? pending.change.from : undefined
-      this.#settle(cpu, pending, changes)
-      return
-    }
-    if (pending !== undefined) {
-      this.#pending.delete(cpu)
-      changes.push(pending.change)
-    }
-    const author = authorOf(record)
-    if (fields.opcode !== undefined) {
-      changes.push({ ...author, kind: 'blind', op: 'blind', opcode: Number(fields.opcode) })
-    } else if (fields.fd !== undefined) {
-      const walk = walkOf(record, values.slice(OPEN_NAMES) as string[])
-      changes.push({ ...author, kind: 'open', op: plainName(probe.function), walk, fd: Number(fields.fd) })
+    const pending = this.#pending.size === 0 ? undefined : this.#pending.get(cpu)
+    if (pending !== undefined && this.#continue(record, pending, changes)) return
+    // By far the most are of this kind.
+    const { fd } = fields
+    if (fd !== undefined) {
+      const walk = walkOf(fields, values, OPEN_NAMES, values.length)
+      // Written out: spreading an object costs more than all the rest of this.
+      const { execname, pid, uid, zone_name, timestamp } = fields as unknown as RawAuthor
+      const op = plainName(probe.function)
+      changes.push({ execname, pid, uid, zone_name, timestamp, kind: 'open', op, walk, fd: fd as number })
     } else if (fields.level !== undefined) {
-      this.#addPath(record, author, changes)
-    } else {
-      changes.push({ ...author, kind: 'mount', op: probe.function === 'umount' ? 'umount' : 'mount' })
+      this.#addPath(record, changes)
+    } else if (fields.opcode !== undefined) {
+      changes.push({ ...authorOf(fields), kind: 'blind', op: 'blind', opcode: fields.opcode as number })
+    } else if (fields.rest === undefined) {
+      const op = probe.function === 'umount' ? 'umount' : 'mount'
+      changes.push({ ...authorOf(fields), kind: 'mount', op })
     }
+    // Of a path whose beginning was dropped, the rest is of no use; the drop is reported.
   }
 
-  #addPath(record: DTraceRecord, author: RawAuthor, changes: RawChange[]): void {
+  /** @returns whether the record belongs to what its CPU's last record began */
+  #continue(record: DTraceRecord, pending: Pending, changes: RawChange[]): boolean {
+    const { cpu, fields, values } = record
+    if (pending.change.timestamp === fields.timestamp) {
+      if (fields.rest !== undefined) {
+        if (pending.path !== undefined) pending.path.text += values.slice(REST_PIECES).join('')
+        pending.path = undefined
+        this.#settle(cpu, pending, changes)
+        return true
+      }
+      if (fields.fromfd !== undefined && pending.wantsFrom) {
+        const from = namedPath(record)
+        pending.change.from = from
+        pending.wantsFrom = false
+        pending.path = from.text.length >= FULL ? from : undefined
+        this.#settle(cpu, pending, changes)
+        return true
+      }
+    }
+    this.#pending.delete(cpu)
+    changes.push(pending.change)
+    return false
+  }
+
+  #addPath(record: DTraceRecord, changes: RawChange[]): void {
     const { probe, cpu, fields } = record
     const path = namedPath(record)
     const name = plainName(probe.function)
     const side = fields.fromfd === undefined ? 'to' : 'from'
     const op = name === 'unlink' && (Number(fields.flags) & AT_REMOVEDIR) !== 0 ? 'rmdir' : name
-    const change: PathChange = { ...author, kind: 'path', op, [side]: path }
+    const change: PathChange = { ...authorOf(fields), kind: 'path', op, [side]: path }
     this.#settle(
       cpu,
       {
@@ -150,7 +162,7 @@ export class RescanAssembler {
 /** Where the pieces of a path begin among a record's values: they are the `printf` arguments from `path=` on. */
 const OPEN_NAMES = 10
 const PATH_NAMES = 12
-const MORE_PIECES = 1
+const REST_PIECES = 1
 
 function inOrder(changes: readonly RawChange[]): boolean {
   for (let i = 1; i < changes.length; i++) {
@@ -160,45 +172,60 @@ function inOrder(changes: readonly RawChange[]): boolean {
 }
 
 /** `renameat2` and `ftruncate` are `rename` and `truncate`: the forms differ in how they name a file. */
+const PLAIN_NAMES: Readonly<{ [call: string]: string }> = {
+  openat: 'open',
+  openat2: 'open',
+  ftruncate: 'truncate',
+  renameat: 'rename',
+  renameat2: 'rename',
+  linkat: 'link',
+  symlinkat: 'symlink',
+  unlinkat: 'unlink',
+  mkdirat: 'mkdir',
+  mknodat: 'mknod',
+}
+
 function plainName(call: string): string {
-  if (call === 'creat') return call
-  if (call === 'ftruncate') return 'truncate'
-  return call.replace(/(?:at)?2?$/, '')
+  return PLAIN_NAMES[call] ?? call
 }
 
-function authorOf({ fields }: DTraceRecord): RawAuthor {
+function authorOf({ execname, pid, uid, zone_name, timestamp }: DTraceRecord['fields']): RawAuthor {
   return {
-    execname: String(fields.execname),
-    pid: Number(fields.pid),
-    uid: Number(fields.uid),
-    zone_name: String(fields.zone_name),
-    timestamp: fields.timestamp as bigint,
+    execname: execname as string,
+    pid: pid as number,
+    uid: uid as number,
+    zone_name: zone_name as string,
+    timestamp: timestamp as bigint,
   }
 }
 
-function walkOf({ fields }: DTraceRecord, pieces: readonly string[]): Walk {
-  const level = Number(fields.level)
-  const names: string[] = []
-  for (const piece of pieces) {
-    if (piece === '') continue
-    names.push(piece.endsWith('/') ? piece.slice(0, -1) : piece)
+/** @param first the first of the values that are names, the outermost first; those that there were none for are empty */
+function walkOf(
+  { level, dev, ino }: DTraceRecord['fields'],
+  values: DTraceRecord['values'],
+  first: number,
+  end: number,
+): Walk {
+  const names: BytePath[] = []
+  for (let i = first; i < end; i++) {
+    const name = values[i] as string
+    if (name !== '') names.push(name.endsWith('/') ? name.slice(0, -1) : name)
   }
   return {
-    end: level < 100 ? 'watched' : level < 200 ? 'root' : 'undecided',
-    dev: Number(fields.dev),
-    ino: BigInt(fields.ino as bigint),
+    end: (level as number) < 100 ? 'watched' : (level as number) < 200 ? 'root' : 'undecided',
+    dev: dev as number,
+    ino: ino as bigint,
     names,
   }
 }
 
-function namedPath(record: DTraceRecord): NamedPath {
-  const { fields, values } = record
-  const dirfd = Number(fields.dirfd ?? fields.fromfd)
-  const text = String(values.at(-1))
+function namedPath({ fields, values }: DTraceRecord): NamedPath {
+  const dirfd = (fields.dirfd ?? fields.fromfd) as number
+  const text = values.at(-1) as string
   return {
-    walk: walkOf(record, values.slice(PATH_NAMES, -1) as string[]),
+    walk: walkOf(fields, values, PATH_NAMES, values.length - 1),
     text,
     dirfd: dirfd === AT_FDCWD || text.startsWith('/') ? undefined : dirfd,
-    mntns: Number(fields.mntns),
+    mntns: fields.mntns as number,
   }
 }

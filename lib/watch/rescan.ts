@@ -14,7 +14,8 @@ import {
   type Dispatcher,
   type Predicate,
 } from '../act/index.js'
-import { Consumer, type ConsumerStats } from '../consumer.js'
+import { Consumer } from '../consumer.js'
+import type { ConsumerStats } from '../consumer-events.js'
 import { DTraceError } from '../errors.js'
 import { packageRoot } from '../platform/locate.js'
 import type { DTraceRecord } from '../record/decoder.js'
@@ -250,7 +251,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     for (const { dev, ino } of roots.slice(MOST_ARGUMENTS)) this.#mark(dev, ino, true)
     // Mounts and directories may have changed meanwhile.
     this.#rootsChanged(await this.#roots.scan(), false)
-    this.#timer = setInterval(() => this.#look(), LOOK).unref()
+    this.#timer = setInterval(() => void this.#poll(), LOOK).unref()
     ;(this as { readyTime: number }).readyTime = performance.now() - this.readyTime
   }
 
@@ -410,6 +411,10 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
   }
 
   // --- The watched directories -------------------------------------------------------------------------------------
+
+  async #poll(): Promise<void> {
+    if (await this.#roots.changed()) this.#look()
+  }
 
   /** Looks at the watched directories and mounts, one look after the other. @param mount who changed the mounts */
   #look(mount?: RawAuthor & { op: string }): void {

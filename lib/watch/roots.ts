@@ -3,8 +3,8 @@
  * to the kernel, so its root is one more of them.
  */
 import { constants } from 'node:fs'
-import { type FileHandle, open, readFile } from 'node:fs/promises'
-import { type BytePath, below, fromText, join, toFs, toText } from './byte-path.js'
+import { type FileHandle, open, readFile, stat } from 'node:fs/promises'
+import { type BytePath, below, fromText, join, toFs } from './byte-path.js'
 import { type Location, type Mount, MountTable } from './mounts.js'
 import { readLink } from './resolve-path.js'
 
@@ -47,7 +47,10 @@ const O_PATH = 0o10000000
 export class WatchedRoots {
   readonly directories: readonly WatchedDirectory[]
   #roots = new Map<string, WatchedRoot>()
+  readonly #byInode = new Map<number, Map<bigint, WatchedRoot>>()
   #missing = new Set<WatchedDirectory>()
+  /** Of the directories, by stat(2): its numbers aren't all the kernel's, but they change when the directory does. */
+  #inodes: (string | undefined)[] = []
   #mounts = new MountTable('')
 
   constructor(paths: readonly string[]) {
@@ -69,12 +72,11 @@ export class WatchedRoots {
   }
 
   get(dev: number, ino: bigint): WatchedRoot | undefined {
-    return this.#roots.get(keyOf(dev, ino))
+    return this.#byInode.get(dev)?.get(ino)
   }
 
   hasDevice(dev: number): boolean {
-    for (const root of this.#roots.values()) if (root.dev === dev) return true
-    return false
+    return this.#byInode.has(dev)
   }
 
   /** The watched directory that a location is below, the innermost where there are several. */
@@ -91,9 +93,16 @@ export class WatchedRoots {
     return found
   }
 
+  /** Whether a watched directory has come, gone, or become another since the last scan. Costs one stat(2) for each. */
+  async changed(): Promise<boolean> {
+    const inodes = await Promise.all(this.directories.map(({ path }) => inodeOf(path)))
+    return inodes.some((inode, i) => inode !== this.#inodes[i])
+  }
+
   /** Looks at the directories and the mounts as they are now. */
   async scan(): Promise<RootsChange> {
     const mounts = new MountTable(await readFile('/proc/self/mountinfo', 'latin1'))
+    const inodes = await Promise.all(this.directories.map(({ path }) => inodeOf(path)))
     const roots = new Map<string, WatchedRoot>()
     const missing = new Set<WatchedDirectory>()
     const add = (root: WatchedRoot): void => {
@@ -104,7 +113,7 @@ export class WatchedRoots {
     const seen = await Promise.all(this.directories.map((directory) => look(directory.path, mounts)))
     for (const [i, directory] of this.directories.entries()) {
       const found = seen[i]
-      if (found === undefined) missing.add(directory)
+      if (found?.isDirectory !== true) missing.add(directory)
       else add({ directory, below: '', ...found })
     }
     const tops = [...roots.values()]
@@ -122,6 +131,7 @@ export class WatchedRoots {
         if (found?.mountId === mount.id) add({ directory, below: inside, ...found })
       }
     }
+    this.#inodes = inodes
     return this.#replace(roots, missing, mounts)
   }
 
@@ -142,9 +152,24 @@ export class WatchedRoots {
       ),
     }
     this.#roots = roots
+    this.#byInode.clear()
+    for (const root of roots.values()) {
+      const inodes = this.#byInode.get(root.dev)
+      if (inodes === undefined) this.#byInode.set(root.dev, new Map([[root.ino, root]]))
+      else inodes.set(root.ino, root)
+    }
     this.#missing = missing
     this.#mounts = mounts
     return change
+  }
+}
+
+async function inodeOf(path: BytePath): Promise<string | undefined> {
+  try {
+    const { dev, ino } = await stat(toFs(path), { bigint: true })
+    return `${dev}:${ino}`
+  } catch {
+    return undefined
   }
 }
 
@@ -155,21 +180,30 @@ interface Seen {
   mountId: number
   /** Its path without symbolic links. */
   real: BytePath
+  /** What is mounted may be a single file. */
+  isDirectory: boolean
 }
 
-/** undefined when it isn't there, or is no directory (a mount point may be a file). */
+/** undefined when it isn't there. */
 async function look(path: BytePath, mounts: MountTable): Promise<Seen | undefined> {
   let handle: FileHandle | undefined
   try {
     handle = await open(toFs(path), O_PATH | constants.O_RDONLY)
-    const { ino } = await handle.stat({ bigint: true })
+    const stats = await handle.stat({ bigint: true })
     const info = await readFile(`/proc/self/fdinfo/${handle.fd}`, 'latin1')
     const mountId = Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1])
     const real = readLink(`/proc/self/fd/${handle.fd}`)
     const mount: Mount | undefined = mounts.byId(mountId)
     const rest = mount === undefined ? undefined : below(real, mount.point)
     if (mount === undefined || rest === undefined) return undefined
-    return { dev: mount.dev, ino, mountId, real, location: { dev: mount.dev, path: join(mount.root, rest) } }
+    return {
+      dev: mount.dev,
+      ino: stats.ino,
+      isDirectory: stats.isDirectory(),
+      mountId,
+      real,
+      location: { dev: mount.dev, path: join(mount.root, rest) },
+    }
   } catch {
     return undefined
   } finally {
@@ -180,11 +214,6 @@ async function look(path: BytePath, mounts: MountTable): Promise<Seen | undefine
 /** The user's directory, with what is below it. */
 export function pathOf(place: Place): BytePath {
   return join(place.directory.path, place.below)
-}
-
-/** For messages. */
-export function describeRoots(roots: readonly WatchedRoot[]): string {
-  return roots.map((root) => toText(pathOf(root)).text).join(', ')
 }
 
 function join2(parent: BytePath, name: BytePath): BytePath {

@@ -21,6 +21,7 @@ import { packageRoot } from '../platform/locate.js'
 import type { DTraceRecord } from '../record/decoder.js'
 import { join, toText } from './byte-path.js'
 import { DirectoryFinder } from './directory-finder.js'
+import { emitApart } from './emit.js'
 import { EventQueue } from './event-queue.js'
 import { type Located, Locator } from './locator.js'
 import {
@@ -268,7 +269,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
       clearTimeout(this.#continuation)
       await this.#consumer.close()
       this.#end()
-      this.emit('close')
+      this.#emit('close')
     }
   }
 
@@ -281,7 +282,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     clearInterval(this.#timer)
     const told = this.#queue !== undefined
     this.#end(error)
-    if (!told || this.listenerCount('error') > 0) this.emit('error', error)
+    if (!told || this.listenerCount('error') > 0) this.#emit('error', error)
   }
 
   // --- From records to changes -------------------------------------------------------------------------------------
@@ -383,7 +384,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
 
   #report(change: RescanChange): void {
     this.#coalescer?.add(change)
-    this.emit('change', change)
+    this.#emit('change', change)
     if (this.#queue !== undefined && !this.#queue.push(change)) {
       this.#queueDrops++
       const message = `a change was dropped: the reader is too slow (queueLimit ${this.#options.queueLimit})`
@@ -442,7 +443,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
       this.#tell('missing', directoryEvent(directory), `the watched directory ${directory.name} has gone`)
     }
     for (const directory of returned) {
-      this.emit('returned', directoryEvent(directory))
+      this.#emit('returned', directoryEvent(directory))
     }
     // What is in them has come or gone with them.
     if (missing.length + returned.length > 0) this.#lost(missing.length + returned.length)
@@ -466,17 +467,24 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     const action = await dispatcher.act(lines)
     if (action.kind === 'exec') {
       const { command, pid, duration } = action
-      this.emit('exec', { command, pid, duration, changes: count })
+      this.#emit('exec', { command, pid, duration, changes: count })
     } else {
       for (const { pid } of action.processes) {
-        this.emit('signal', { pid, signal: action.signal, changes: count })
+        this.#emit('signal', { pid, signal: action.signal, changes: count })
       }
     }
   }
 
   #failed(error: unknown, changes: number, retryIn: number | undefined): void {
-    if (!(error instanceof DTraceError)) throw error
-    this.#tell('failure', { error, changes, retryIn }, error.message)
+    const failure =
+      error instanceof DTraceError
+        ? error
+        : new DTraceError('ERR_DTRACE_TARGET', `the target could not be told: ${error}`, { cause: error })
+    this.#tell('failure', { error: failure, changes, retryIn }, failure.message)
+  }
+
+  #emit<Name extends keyof RescanEvents>(name: Name, ...event: RescanEvents[Name]): boolean {
+    return emitApart(this as EventEmitter, name, ...event)
   }
 
   /** Emits the event; a warning where nobody listens. */
@@ -485,7 +493,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     event: RescanEvents[Name][0],
     message: string,
   ): void {
-    const heard = (this as EventEmitter).emit(name, event)
+    const heard = emitApart(this as EventEmitter, name, event)
     if (!heard)
       process.emitWarning(message, { type: 'DTraceWarning', code: `DTRACE_RESCAN_${name.toUpperCase()}` })
   }

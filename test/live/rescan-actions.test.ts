@@ -108,6 +108,51 @@ describe('the changes that count', () => {
   })
 })
 
+describe('a listener that throws', () => {
+  /** Runs something, and gives what was thrown meanwhile for which nobody was there to catch it. */
+  async function uncaught(run: () => Promise<void>): Promise<string[]> {
+    const thrown: string[] = []
+    process.setUncaughtExceptionCaptureCallback((error) => thrown.push(error.message))
+    try {
+      await run()
+    } finally {
+      process.setUncaughtExceptionCaptureCallback(null)
+    }
+    return thrown
+  }
+
+  test('costs neither the other changes nor a second run of the command', async () => {
+    const output = join(sandbox.folder, 'thrown.jsonl')
+    const runs = join(sandbox.folder, 'runs')
+    await using watcher = await start({
+      target: { exec: ['sh', '-c', `echo run >> '${runs}'; cat >> '${output}'`] },
+      debounce: 300,
+    })
+    const files = ['f1', 'f2', 'f3', 'f4', 'f5'].map((name) => `${dir}/${name}`)
+    const seen: string[] = []
+    const failures: RescanFailure[] = []
+    watcher.on('failure', (failure) => failures.push(failure))
+    watcher.on('change', ({ path }) => {
+      seen.push(path)
+      if (path === files[2]) throw new Error('of a change')
+    })
+    watcher.on('exec', () => {
+      throw new Error('of an action')
+    })
+    const thrown = await uncaught(async () => {
+      for (const file of files) await change(sandbox, 'openat', '.', file)
+      await watcher.stop()
+    })
+    expect(seen).toEqual(files)
+    const lines = (await readFile(output, 'utf8')).trim().split('\n')
+    expect(lines.map((line) => JSON.parse(line).path)).toEqual(files)
+    expect(failures).toEqual([])
+    expect(new Set(thrown)).toEqual(new Set(['of a change', 'of an action']))
+    const ran = (await readFile(runs, 'utf8')).trim().split('\n')
+    expect(thrown.filter((message) => message === 'of an action')).toHaveLength(ran.length)
+  })
+})
+
 describe('a process as the target', () => {
   test('gets one signal for many changes, and its own changes do not count', async () => {
     const { child, line } = await server()

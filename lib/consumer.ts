@@ -79,12 +79,18 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     checkOpenOptions(options)
     const library = options.library ?? locateLibrary()
     const settings: (string | null)[] = Object.entries({ ...DEFAULT_OPTIONS, ...options.options }).flatMap(
-      ([name, value]) => [name, optionText(name, value)],
+      // Off is what a flag is that is not set, and libdtrace takes no value for those of the compiler.
+      ([name, value]) => (value === false ? [] : [name, optionText(name, value)]),
     )
-    preflight()
 
     let deliver: (message: SessionMessage) => void = () => {}
     const session = new Session((message) => deliver(message))
+    try {
+      preflight()
+    } catch (error) {
+      session.dispose()
+      throw error
+    }
     // Which D libraries this kernel can compile is found out while libdtrace is being opened.
     const [opened, libraries] = await Promise.allSettled([
       session.request<string, 'open'>('open', [library.path, library.preload, settings], (failure) =>
@@ -371,10 +377,14 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   #ensureQueue(): RecordQueue<DTraceRecord> {
     if (this.#queue === undefined) {
-      this.#queue = new RecordQueue(this.#queueLimit, () => {
-        this.#queue = undefined
-        this.#iterating = false
-      })
+      this.#queue = new RecordQueue(
+        this.#queueLimit,
+        () => {
+          this.#queue = undefined
+          this.#iterating = false
+        },
+        (count) => this.#dropForReader(count, "one of them can't be decoded, which the loop was told"),
+      )
       if (this.#ending !== undefined) this.#queue.end(this.#ending.error)
     }
     return this.#queue
@@ -442,15 +452,14 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#stats.bytes += data.byteLength
     if (this.#iterating || this.listenerCount('batch') === 0) {
       if (!this.#ensureQueue().push(batch)) {
-        this.#drop({
-          kind: 'reader',
-          cpu: undefined,
-          count: batch.length,
-          message: `${batch.length} records dropped: the reader is too slow (queueLimit ${this.#queueLimit})`,
-        })
+        this.#dropForReader(batch.length, `the reader is too slow (queueLimit ${this.#queueLimit})`)
       }
     }
     this.emit('batch', batch)
+  }
+
+  #dropForReader(count: number, why: string): void {
+    this.#drop({ kind: 'reader', cpu: undefined, count, message: `${count} records dropped: ${why}` })
   }
 
   #drop({ kind, cpu, count, message }: Omit<Drop, 'total'>): void {

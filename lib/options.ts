@@ -53,10 +53,13 @@ export function optionText(name: unknown, value: unknown): string | null {
   )
 }
 
+const PRAGMA = /^\s*#\s*pragma\s+D\s+option\s+(?<name>\w+)(?:\s*=\s*(?<value>[^\s;]+))?/gm
+
 /** The pragmas of a program may set options, too. */
 export function checkPragmas(source: string): void {
-  for (const [, name = ''] of source.matchAll(/^\s*#\s*pragma\s+D\s+option\s+(\w+)/gm)) {
-    if (FATAL[name] !== undefined) optionText(name, true)
+  for (const { groups } of source.matchAll(PRAGMA)) {
+    const { name = '', value } = groups ?? {}
+    if (FATAL[name] !== undefined || name === 'cpu') optionText(name, value ?? true)
   }
 }
 

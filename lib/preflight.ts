@@ -3,13 +3,18 @@
  */
 import { accessSync, constants } from 'node:fs'
 import { DTraceError } from './errors.js'
+import { isAlive } from './platform/alive.js'
 import { checkPrivileges } from './platform/checks.js'
-import { findLeftovers, removeLeftovers } from './platform/leftovers.js'
+import { findLeftovers, removeLeftovers, removeStaleFolders } from './platform/leftovers.js'
 
 /** Where libdtrace 2.0 looks for tracefs. */
 const TRACEFS = '/sys/kernel/debug/tracing'
 
-/** @throws `ERR_DTRACE_PERMISSION`, `ERR_DTRACE_TRACEFS` */
+/**
+ * To be called when this process has no other session: what is left of one is taken away.
+ *
+ * @throws `ERR_DTRACE_PERMISSION`, `ERR_DTRACE_TRACEFS`
+ */
 export function preflight(): void {
   if (process.platform !== 'linux') return
 
@@ -32,13 +37,5 @@ export function preflight(): void {
   }
   // A consumer that was killed leaves probes named by its process number; the next one of that number would fail to start.
   removeLeftovers(findLeftovers((pid) => pid !== process.pid && isAlive(pid)))
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+  removeStaleFolders()
 }

@@ -14,14 +14,17 @@ export class RecordQueue<Record> implements AsyncIterableIterator<Record> {
   #error: unknown
   #waiting: { resolve: (result: IteratorResult<Record>) => void; reject: (error: unknown) => void }[] = []
   readonly #onReturn: () => void
+  readonly #onLost: (count: number) => void
 
   /**
    * @param limit the most records to keep for the reader
-   * @param onReturn called when the reader leaves before the end
+   * @param onReturn called when the reader leaves before the end, also because of a record that can't be decoded
+   * @param onLost called with the number of records that such a record takes with it
    */
-  constructor(limit: number, onReturn: () => void) {
+  constructor(limit: number, onReturn: () => void, onLost: (count: number) => void = () => {}) {
     this.#limit = limit
     this.#onReturn = onReturn
+    this.#onLost = onLost
   }
 
   /** @returns false when there is no room for it: the reader is too slow */
@@ -88,9 +91,12 @@ export class RecordQueue<Record> implements AsyncIterableIterator<Record> {
         this.#position = 0
         return this.#current.length > 0 || this.#refill()
       } catch (error) {
+        this.#onLost(this.#queued)
         this.#batches.length = 0
+        this.#queued = 0
         this.#ended = true
         this.#error = error
+        this.#onReturn()
       }
     }
     if (this.#ended) {

@@ -73,7 +73,8 @@ bool LinkAllBut(const std::string& except, const fs::path& from, const fs::path&
 
 ProcfsView::ProcfsView(const std::string& library) {
   std::error_code error;
-  std::string folder = (fs::temp_directory_path(error) / "dtrace-consumer-proc-XXXXXX").string();
+  std::string folder =
+      (fs::temp_directory_path(error) / ("dtrace-consumer-proc-" + std::to_string(getpid()) + "-XXXXXX")).string();
   if (error || mkdtemp(folder.data()) == nullptr) return;
   folder_ = folder;
   if (Fill(library)) path_ = folder_;

@@ -193,11 +193,7 @@ void Session::Work() {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (abandoned_ || !commands_.empty()) return;
   }
-  const auto status = library_->dtrace_work(
-      handle_->get(), nullptr,
-      [](const dtrace_probedata_t* data, void* self) { return static_cast<Session*>(self)->OnProbe(*data); },
-      // libdtrace formats nothing: each value has been taken by the probe callback.
-      [](const dtrace_probedata_t*, const dtrace_recdesc_t*, void*) { return DTRACE_CONSUME_NEXT; }, this);
+  const auto status = library_->dtrace_work(handle_->get(), nullptr, OnProbeData, OnRecord, this);
   last_work_ = Clock::now();
   if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
     Fail("ERR_DTRACE_SESSION");
@@ -220,10 +216,7 @@ void Session::Finish() {
   wakeup_.Clear();
   // Twice, since one call looks at as many descriptors as there are CPUs, and not all of them need be buffers.
   for (int i = 0; i < 2; i++) {
-    const auto status = library_->dtrace_work(
-        handle_->get(), nullptr,
-        [](const dtrace_probedata_t* data, void* self) { return static_cast<Session*>(self)->OnProbe(*data); },
-        [](const dtrace_probedata_t*, const dtrace_recdesc_t*, void*) { return DTRACE_CONSUME_NEXT; }, this);
+    const auto status = library_->dtrace_work(handle_->get(), nullptr, OnProbeData, OnRecord, this);
     if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
       Fail("ERR_DTRACE_SESSION");
       return;
@@ -234,6 +227,7 @@ void Session::Finish() {
 
 void Session::Fail(const char* code) {
   running_ = false;
+  stopped_ = true;
   Flush();
   sink_(Died{LibraryFailure(code)});
 }
@@ -430,6 +424,16 @@ void Session::FlushFaults() {
   faults_in_flight_++;
   sink_(std::move(*fault_));
   fault_.reset();
+}
+
+int Session::OnProbeData(const dtrace_probedata_t* data, void* self) {
+  return static_cast<Session*>(self)->OnProbe(*data);
+}
+
+// libdtrace formats nothing: each value has been taken by the probe callback. It only does what a program asks it to
+// do.
+int Session::OnRecord(const dtrace_probedata_t*, const dtrace_recdesc_t* record, void*) {
+  return record != nullptr && record->dtrd_action == DTRACEACT_SYSTEM ? DTRACE_CONSUME_THIS : DTRACE_CONSUME_NEXT;
 }
 
 int Session::OnProbe(const dtrace_probedata_t& data) {

@@ -105,6 +105,8 @@ class Session {
 
   void OnFault(const dtrace_errdata_t& data);
   void FlushFaults();
+  static int OnProbeData(const dtrace_probedata_t* data, void* self);
+  static int OnRecord(const dtrace_probedata_t* data, const dtrace_recdesc_t* record, void* self);
   int OnProbe(const dtrace_probedata_t& data);
   void Append(const Source& source, const dtrace_probedata_t& data);
   const Source& SourceOf(const dtrace_probedata_t& data);

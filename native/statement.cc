@@ -10,6 +10,7 @@ namespace {
 constexpr uint16_t kTrace = 1;
 constexpr uint16_t kExit = 2;
 constexpr uint16_t kPrintf = 3;
+constexpr uint16_t kPrinta = 4;
 constexpr uint16_t kLibraryAct = 5;
 constexpr uint16_t kTracemem = 6;
 constexpr uint16_t kUserStack = 0x101;
@@ -57,6 +58,7 @@ FieldKind KindInPrintf(const FieldSource& source, char conversion) {
 
 FieldKind KindOf(const FieldSource& source) {
   switch (source.action) {
+    case kPrinta:  // an aggregation's number, which says nothing of what is in it
     case kLibraryAct:
     case kCommit:
     case kDiscard:
@@ -110,7 +112,7 @@ Statement::Statement(std::vector<FieldSource> from) : sources(std::move(from)) {
       kind = KindOf(source);
     }
     if (source.action == kCommit || source.action == kDiscard) speculates = true;
-    if (source.action == kLibraryAct || speculates) library_acts = true;
+    if (source.action == kLibraryAct || source.action == kSystem || speculates) library_acts = true;
 
     uint32_t size = 0;
     uint32_t alignment = 1;

@@ -46,7 +46,7 @@ struct Statement {
   std::vector<FieldSource> sources;
   std::vector<Field> fields;               // one for each source, kNone where nothing is recorded
   uint32_t wire_size = kRecordHeaderSize;  // a multiple of 8
-  // libdtrace itself must see these records: clear(), trunc(), normalize(), setopt(), commit(), discard().
+  // libdtrace itself must see these records: clear(), trunc(), normalize(), setopt(), commit(), discard(), system().
   bool library_acts = false;
   bool speculates = false;  // commit() or discard()
 

@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { Consumer } from '../consumer.js'
 import { DTraceError } from '../errors.js'
@@ -48,7 +48,9 @@ export function addRun(program: Command, rest: readonly string[] | undefined): v
 async function run(script: string, args: string[], flags: RunFlags): Promise<void> {
   const output = new Output({ json: flags.json === true })
   using interrupt = new Interrupt()
-  checkReadable(script)
+  if (usesAggregations(readScript(script))) {
+    output.warn('limit', 'aggregations (@) are not printed in this version; everything else is', {})
+  }
   const consumer = await Consumer.open({
     options: { ...(flags.quiet ? { quiet: true } : {}), ...flags.option },
   })
@@ -69,14 +71,19 @@ async function run(script: string, args: string[], flags: RunFlags): Promise<voi
 }
 
 /** Said before the half second that opening takes, and to those without DTrace too. */
-function checkReadable(script: string): void {
+function readScript(script: string): string {
   try {
-    accessSync(script, constants.R_OK)
+    return readFileSync(script, 'utf8')
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     const why = code === 'ENOENT' ? 'does not exist' : `can't be read: ${code}`
     throw new DTraceError('ERR_DTRACE_ARGUMENT', `the script ${script} ${why}`, { cause })
   }
+}
+
+/** Outside comments and strings, an @ is an aggregation. */
+function usesAggregations(source: string): boolean {
+  return source.replace(/\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\])*"/g, '').includes('@')
 }
 
 /** Prints what comes. Resolves when the program has called exit(), rejects when the session died. */

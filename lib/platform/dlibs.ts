@@ -9,6 +9,8 @@ import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, realpath, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { DTraceError } from '../errors.js'
+import { SESSION_FOLDER } from './leftovers.js'
 import type { LibraryLocation } from './locate.js'
 
 /** A part of DTrace that this system lacks. */
@@ -50,13 +52,22 @@ export async function prepareDLibraries(library: LibraryLocation): Promise<DLibr
   if (process.platform !== 'linux' || (await hasDataSymbols())) return own
 
   const folder = library.syslibdir ?? join(dirname(await realpath(library.path)), 'dtrace')
-  const overlay = await mkdtemp(join(tmpdir(), 'dtrace-consumer-'))
+  const overlay = await makeFolder()
   const dispose = (): void => {
     process.off('exit', dispose)
     rmSync(overlay, { recursive: true, force: true })
   }
   process.on('exit', dispose)
-  await linkAllBut(NEEDS_DATA_SYMBOLS, folder, overlay)
+  try {
+    await linkAllBut(NEEDS_DATA_SYMBOLS, folder, overlay)
+  } catch (cause) {
+    dispose()
+    throw new DTraceError(
+      'ERR_DTRACE_OPEN',
+      `the D libraries of ${folder} can't be linked in ${overlay}: ${(cause as Error).message}`,
+      { cause },
+    )
+  }
   return {
     syslibdir: overlay,
     limitations: [
@@ -67,6 +78,18 @@ export async function prepareDLibraries(library: LibraryLocation): Promise<DLibr
       },
     ],
     dispose,
+  }
+}
+
+async function makeFolder(): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), `${SESSION_FOLDER}${process.pid}-`))
+  } catch (cause) {
+    throw new DTraceError(
+      'ERR_DTRACE_OPEN',
+      `a session needs a temporary folder: ${(cause as Error).message}; set TMPDIR to a folder that can be written to`,
+      { cause },
+    )
   }
 }
 

@@ -38,6 +38,8 @@ export interface LibraryCandidate {
   where: string
   /** What was found there; absent when it serves. */
   problem?: string
+  /** The problem is its age. */
+  outdated?: boolean
   location?: LibraryLocation
 }
 
@@ -75,7 +77,7 @@ export interface SearchOptions {
 /**
  * Finds the libdtrace to use.
  *
- * @throws `ERR_DTRACE_LIBRARY_NOT_FOUND` with every place that was looked at and what to do
+ * @throws `ERR_DTRACE_LIBRARY_NOT_FOUND`, or `ERR_DTRACE_LIBRARY_VERSION` where there is only an old one, with every place that was looked at and what to do
  * @example
  * const { path, version } = locateLibrary()
  */
@@ -83,11 +85,15 @@ export function locateLibrary(options: SearchOptions = {}): LibraryLocation {
   const candidates = libraryCandidates(options)
   const found = candidates.find((candidate) => candidate.location !== undefined)?.location
   if (found !== undefined) return found
+  // There is one, but it won't do: that is another matter than none.
+  const old = candidates.some(({ outdated }) => outdated === true)
   throw new DTraceError(
-    'ERR_DTRACE_LIBRARY_NOT_FOUND',
-    ['No libdtrace was found. Looked at:', ...describeCandidates(candidates), whatToDo(candidates)].join(
-      '\n',
-    ),
+    old ? 'ERR_DTRACE_LIBRARY_VERSION' : 'ERR_DTRACE_LIBRARY_NOT_FOUND',
+    [
+      old ? 'libdtrace is too old here. Looked at:' : 'No libdtrace was found. Looked at:',
+      ...describeCandidates(candidates),
+      whatToDo(candidates),
+    ].join('\n'),
   )
 }
 
@@ -215,7 +221,7 @@ function inspectFile(source: LibraryLocation['source'], where: string, path: str
   }
   if (version === undefined) return { source, where, problem: 'not a libdtrace 2' }
   if (version.localeCompare(OLDEST_VERSION, 'en', { numeric: true }) < 0) {
-    return { source, where, problem: `version ${version} is older than ${OLDEST_VERSION}` }
+    return { source, where, problem: `version ${version} is older than ${OLDEST_VERSION}`, outdated: true }
   }
   // A libdtrace outside the system's folders has its D libraries beside it.
   const syslibdir = join(dirname(path), 'dtrace')

@@ -20,6 +20,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { DTraceError } from '../errors.js'
+import { isAlive } from '../platform/alive.js'
 import { dataFolders, libraryCandidates, OLDEST_VERSION, readLibraryVersion } from '../platform/locate.js'
 import { MANIFEST_FORMAT, MANIFEST_NAME, type Manifest, readManifest } from '../platform/manifest.js'
 import { findSystemLibrary, multiarchTriplet } from '../platform/system-libraries.js'
@@ -169,16 +170,6 @@ function makeStaging(prefix: string): string {
       `${parent} can't be written to: ${(cause as Error).message}. Name a folder of your own (--prefix), and that same folder in DTRACE_CONSUMER_LIBDTRACE.`,
       { cause },
     )
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

@@ -236,6 +236,20 @@ describe('records have the types of the D program', () => {
     }
   })
 
+  test('system() runs its command, and printa() records nothing', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dtrace-consumer-test-'))
+    try {
+      const consumer = await open({ options: { destructive: true, quiet: false } })
+      const source = `BEGIN { @a = count(); system("echo %d > ${folder}/said", 42); printf("x=%d", 3); printa(@a); exit(0); }`
+      const [record] = await collect(consumer.run(source))
+      expect(record?.fields).toEqual({ x: 3 })
+      expect(record?.values).toEqual([42, 3, 0])
+      expect(await readFile(join(folder, 'said'), 'utf8')).toBe('42\n')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
   test("int64: 'number' gives numbers, and an error past 2^53", async () => {
     const consumer = await open({ int64: 'number' as never })
     const records = collect(consumer.run('BEGIN { printf("fits=%d", (int64_t)-9007199254740991); exit(0); }'))
@@ -371,6 +385,27 @@ describe('nothing is lost in silence', () => {
     expect(consumer.stats()).toMatchObject({ records: delivered, drops: dropped })
   })
 
+  test('a value that cannot be a number ends the loop; what it takes with it is counted, and another loop may follow', async () => {
+    const consumer = await open({ int64: 'number' as never })
+    let dropped = 0
+    consumer.on('drop', (drop) => {
+      dropped += drop.count
+    })
+    const clause =
+      'syscall::chdir:entry /ppid == $pid && arg0 != 0/ { printf("wide=%u", i++ == 0 ? (uint64_t)1 << 60 : 1); }'
+    await consumer.enable(await consumer.compile(clause))
+    await consumer.go()
+    const refused = expect(collect(consumer)).rejects.toMatchObject({ code: 'ERR_DTRACE_RANGE' })
+    await run('sh', ['-c', 'cd /; cd /; cd /'])
+    await refused
+    const second = collect(consumer)
+    await run('sh', ['-c', 'cd /'])
+    await consumer.stop()
+    const read = await second
+    expect(read.at(-1)?.fields).toEqual({ wide: 1 })
+    expect(dropped + read.length).toBe(4)
+  })
+
   test('a reader that is too slow loses records from its queue, counted', async () => {
     const consumer = await open({ queueLimit: 100 })
     let dropped = 0
@@ -420,6 +455,7 @@ describe('bad input is refused with what to do', () => {
       ['nolibs', true],
       ['core', true],
       ['cpu', 4096],
+      ['cpu', '99'],
       ['', '1'],
     ]
     for (const [name, value] of bad) {
@@ -436,6 +472,9 @@ describe('bad input is refused with what to do', () => {
     await consumer.setOption('quiet', true)
     await consumer.setOption('switchrate', '25ms')
     expect(await consumer.getOption('switchrate')).toBe(25_000_000)
+    await expect(consumer.compile('#pragma D option cpu=99\nBEGIN {}')).rejects.toMatchObject({
+      code: 'ERR_DTRACE_OPTION',
+    })
     await expect(consumer.compile('#pragma D option nolibs\nBEGIN {}')).rejects.toMatchObject({
       code: 'ERR_DTRACE_OPTION',
     })

@@ -56,11 +56,20 @@ describe('a queue of records', () => {
     expect(await records.next()).toEqual({ done: true, value: undefined })
   })
 
-  test('a batch that cannot be decoded ends it with the reason', async () => {
-    const records = queue()
-    const waiting = records.next()
+  test('a batch that cannot be decoded ends it with the reason, and what is lost with it is counted', async () => {
+    let left = 0
+    let lost = 0
+    const records = new RecordQueue<number>(
+      10,
+      () => left++,
+      (count) => {
+        lost += count
+      },
+    )
     records.push(broken())
-    await expect(waiting).rejects.toThrow('too wide')
+    records.push(batch(1, 2))
+    await expect(records.next()).rejects.toThrow('too wide')
+    expect([left, lost]).toEqual([1, 3])
     expect(await records.next()).toEqual({ done: true, value: undefined })
   })
 

@@ -154,6 +154,24 @@ syscall::openat:entry
 	self->truncates = 1;
 }
 
+/* Its flags are the first member of a struct open_how, which is resident once the call has returned. */
+syscall::openat2:entry
+/pid != $pid/
+{
+	self->how = arg2;
+}
+
+syscall::openat2:return
+/self->how != 0 && (int)arg1 >= 0/
+{
+	self->truncates = (*(uint64_t *)copyin(self->how, 8) & 01003) == 01000;
+}
+
+syscall::openat2:return
+{
+	self->how = 0;
+}
+
 syscall::ftruncate:entry
 {
 	self->fd = (int)arg0 + 1;

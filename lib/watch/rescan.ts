@@ -74,9 +74,7 @@ const MOST_BLIND = 10_000
  * for await (const { path, op, execname } of watcher) console.log(execname, op, path)
  */
 export class RescanWatcher extends EventEmitter<RescanEvents> {
-  /** Milliseconds that start() took. */
-  readonly readyTime: number
-
+  readonly #started: number
   readonly #options: CheckedOptions
   readonly #consumer: Consumer
   readonly #roots: WatchedRoots
@@ -90,6 +88,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
   readonly #searches = new Set<Promise<void>>()
   #queue: EventQueue<RescanChange> | undefined
   #queueDrops = 0
+  #readyTime = 0
   #ended: { error?: unknown } | undefined
   #stopping: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -156,7 +155,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     dispatcher: Dispatcher | undefined,
   ) {
     super()
-    this.readyTime = started
+    this.#started = started
     this.#options = options
     this.#consumer = consumer
     this.#roots = roots
@@ -176,6 +175,11 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
         onFailure: (error, { count }, retryIn) => this.#failed(error, count, retryIn),
       })
     }
+  }
+
+  /** Milliseconds that start() took. */
+  get readyTime(): number {
+    return this.#readyTime
   }
 
   /** What the session counted. */
@@ -253,7 +257,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     // Mounts and directories may have changed meanwhile.
     this.#rootsChanged(await this.#roots.scan(), false)
     this.#timer = setInterval(() => void this.#poll(), LOOK).unref()
-    ;(this as { readyTime: number }).readyTime = performance.now() - this.readyTime
+    this.#readyTime = performance.now() - this.#started
   }
 
   async #stop(): Promise<void> {
@@ -262,7 +266,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
       await this.#looking
       if (this.#consumer.state === 'running') await this.#consumer.stop()
       this.#changes(this.#assembler.flush())
-      while (this.#searches.size > 0) await Promise.all(this.#searches)
+      while (this.#searches.size > 0) await Promise.allSettled(this.#searches)
       this.#coalescer?.stop()
       await this.#coalescer?.flush()
     } finally {

@@ -432,7 +432,7 @@ int Session::OnProbeData(const dtrace_probedata_t* data, void* self) {
 
 // libdtrace formats nothing: each value has been taken by the probe callback. It only does what a program asks it to
 // do.
-int Session::OnRecord(const dtrace_probedata_t*, const dtrace_recdesc_t* record, void*) {
+int Session::OnRecord(const dtrace_probedata_t* /*data*/, const dtrace_recdesc_t* record, void* /*self*/) {
   return record != nullptr && record->dtrd_action == DTRACEACT_SYSTEM ? DTRACE_CONSUME_THIS : DTRACE_CONSUME_NEXT;
 }
 

@@ -50,7 +50,7 @@ export interface Dispatcher {
   readonly pids: ReadonlySet<number>
   /** The change was made by the target itself. Costs a look into /proc only for a pid not seen lately. */
   owns(author: Author): boolean
-  /** Ends a command that is under way. */
+  /** Ends a command that is under way, and runs none from then on. */
   abort(): void
 }
 
@@ -190,6 +190,12 @@ class CommandDispatcher implements Dispatcher {
 
   async act(changes: Iterable<unknown> = []): Promise<Action> {
     const { onOutput } = this.#options
+    if (this.#abort.signal.aborted) {
+      throw new DTraceError(
+        'ERR_DTRACE_TARGET',
+        `${this.#target.exec[0]} was not run because the watcher stops`,
+      )
+    }
     const result = await runCommand(this.#target, {
       input: changes,
       abort: this.#abort.signal,

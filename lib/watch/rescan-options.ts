@@ -18,6 +18,11 @@ export interface RescanOptions extends PredicateOptions {
   debounce?: Duration
   /** and at the latest this long after the first change. Default `'60s'`. */
   maxWait?: Duration
+  /**
+   * When the watcher stops, a command has this long to take the last changes or to come to its end; then it is ended. 0: at
+   * once. Default `'10s'`.
+   */
+  stopTimeout?: Duration
   /** Changes made by the target itself don't count: it would be told for ever. Default true. */
   ignoreTarget?: boolean
   /** The most changes that wait for a slow `for await` reader; more are dropped, and counted. Default 100,000. */
@@ -33,6 +38,8 @@ export interface RescanOptions extends PredicateOptions {
 /** With the defaults filled in. */
 export interface CheckedOptions extends RescanOptions {
   paths: string[]
+  /** Milliseconds. */
+  stopTimeout: number
   ignoreTarget: boolean
   queueLimit: number
 }
@@ -57,6 +64,7 @@ const schema = z
     every: duration.optional(),
     debounce: duration.optional(),
     maxWait: duration.optional(),
+    stopTimeout: duration.default('10s'),
     ignoreTarget: z.boolean().default(true),
     queueLimit: z.int().min(1).default(100_000),
     onOutput: z.custom<RescanOptions['onOutput']>((value) => typeof value === 'function').optional(),
@@ -90,6 +98,7 @@ export function checkRescanOptions(options: RescanOptions): CheckedOptions {
     const value = result.data[name]
     if (value !== undefined) parseDuration(value, name)
   }
+  const stopTimeout = parseDuration(result.data.stopTimeout, 'stopTimeout', 0)
   // What zod makes of optional fields, `| undefined`, is not what exactOptionalPropertyTypes means.
-  return result.data as unknown as CheckedOptions
+  return { ...result.data, stopTimeout } as unknown as CheckedOptions
 }

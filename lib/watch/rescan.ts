@@ -35,6 +35,7 @@ import type { RescanEvents } from './rescan-events.js'
 import { type CheckedOptions, checkRescanOptions, type RescanOptions } from './rescan-options.js'
 import { type RawAuthor, type RawChange, RescanAssembler } from './rescan-records.js'
 import { type Place, pathOf, type RootsChange, WatchedRoots } from './roots.js'
+import { within } from './within.js'
 
 /** What a change is to somebody who waits for an action. */
 type Reason = RescanChange | undefined
@@ -46,6 +47,8 @@ const MOST_ARGUMENTS = 8
 const LOOK = 1000
 /** A record's continuation that has not come after this long was dropped, in milliseconds. */
 const CONTINUATION = 200
+/** How long stopping waits for the file system, in milliseconds. */
+const PATIENCE = 10_000
 const DEFAULT_EVERY = '60s'
 /** The most changes that are kept for a command's standard input. */
 const MOST_KEPT = 10_000
@@ -224,10 +227,15 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
   }
 
   /**
-   * Stops watching. What was changed until now is still told, and acted upon; then the probes are taken away. Any number of
+   * Stops watching. What was changed until now is still told, and acted upon, while the probes are taken away. Any number of
    * times.
+   *
+   * A command that takes longer than `stopTimeout` is ended; that is a `failure`, and its changes stay in `pending`.
+   *
+   * @param options with `force` a command is ended at once, also when the watcher is stopping already
    */
-  stop(): Promise<void> {
+  stop({ force = false }: { force?: boolean } = {}): Promise<void> {
+    if (force) this.#dispatcher?.abort()
     this.#stopping ??= this.#stop()
     return this.#stopping
   }
@@ -262,19 +270,35 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
 
   async #stop(): Promise<void> {
     clearInterval(this.#timer)
-    try {
-      await this.#looking
-      if (this.#consumer.state === 'running') await this.#consumer.stop()
-      this.#changes(this.#assembler.flush())
+    const drained = await Promise.allSettled([this.#drain()])
+    clearTimeout(this.#continuation)
+    // The probes are the whole machine's: they don't wait for somebody's command.
+    const rest = await Promise.allSettled([this.#deliver(), this.#consumer.close()])
+    this.#end()
+    this.#emit('close')
+    const failed = [...drained, ...rest].find(({ status }) => status === 'rejected')
+    if (failed?.status === 'rejected') throw failed.reason
+  }
+
+  /** Waits for all that was seen to have become changes. */
+  async #drain(): Promise<void> {
+    // A file system that has died can keep a look or a search waiting for ever.
+    await within(PATIENCE, this.#looking)
+    if (this.#consumer.state === 'running') await this.#consumer.stop()
+    this.#changes(this.#assembler.flush())
+    const searches = async (): Promise<void> => {
       while (this.#searches.size > 0) await Promise.allSettled(this.#searches)
-      this.#coalescer?.stop()
-      await this.#coalescer?.flush()
-    } finally {
-      clearTimeout(this.#continuation)
-      await this.#consumer.close()
-      this.#end()
-      this.#emit('close')
     }
+    // What is not found by then may have been inside.
+    if (!(await within(PATIENCE, searches()))) this.#lost(this.#searches.size)
+  }
+
+  /** The last action. */
+  async #deliver(): Promise<void> {
+    this.#coalescer?.stop()
+    const late = setTimeout(() => this.#dispatcher?.abort(), this.#options.stopTimeout)
+    await this.#coalescer?.flush()
+    clearTimeout(late)
   }
 
   #end(error?: unknown): void {

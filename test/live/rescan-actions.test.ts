@@ -242,6 +242,37 @@ describe('a command as the target', () => {
   })
 })
 
+describe('stopping while a command runs', () => {
+  const target = { exec: ['sh', '-c', 'echo up; exec sleep 60'] } as const
+  async function running(options: Partial<RescanOptions>): Promise<RescanWatcher> {
+    let resolveUp: () => void = () => {}
+    const up = new Promise<void>((resolve) => {
+      resolveUp = resolve
+    })
+    const watcher = await start({ target, debounce: 100, onOutput: () => resolveUp(), ...options })
+    await change(sandbox, 'openat', '.', `${dir}/slow`)
+    await up
+    return watcher
+  }
+
+  test('gives it stopTimeout, and then says what was not delivered', async () => {
+    const watcher = await running({ stopTimeout: '500ms' })
+    const failure = event<RescanFailure>(watcher, 'failure')
+    await watcher.stop()
+    expect((await failure).error.message).toMatch(/ended because the watcher stops/)
+    expect(watcher.pending).toBe(1)
+  })
+
+  test('can be forced', async () => {
+    const watcher = await running({ stopTimeout: '1h' })
+    watcher.on('failure', () => {})
+    const stopping = watcher.stop()
+    await watcher.stop({ force: true })
+    await stopping
+    expect(watcher.pending).toBe(1)
+  })
+})
+
 describe('what makes no sense is refused, with what to do instead', () => {
   const cases: [what: string, options: Partial<RescanOptions>, code: string, message: RegExp][] = [
     [

@@ -391,7 +391,8 @@ describe('a command', () => {
     const dispatcher = createDispatcher(sh('sleep 60'))
     const acting = dispatcher.act()
     dispatcher.abort()
-    await expect(acting).rejects.toEqual(targetError(/because the watcher stops/))
+    await expect(acting).rejects.toEqual(targetError(/ended because the watcher stops/))
+    await expect(dispatcher.act()).rejects.toEqual(targetError(/not run because the watcher stops/))
   })
 
   it('that leaves a daemon behind is done when it has itself ended', async () => {

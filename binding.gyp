@@ -16,6 +16,7 @@
         "native/record_batch.cc",
         "native/session.cc",
         "native/signal_probe.cc",
+        "native/sources.cc",
         "native/statement.cc",
         "native/symbols.cc",
         "native/to_js.cc",

@@ -13,8 +13,6 @@ namespace {
 
 std::atomic<bool> session_is_live{false};  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): the process's
 
-constexpr uint16_t kExitAction = 2;
-
 // How often exit() and drops are looked for: with each dtrace_work(), but no oftener than this.
 constexpr const char* kStatusrate = "10ms";
 // dtrace_work() with a switchrate of a microsecond returns at once; with 0 it waits for data, up to a second.
@@ -46,11 +44,6 @@ const char* DropKind(dtrace_dropkind_t kind) {
       return "error-in-error-probe";
   }
   return "unknown";
-}
-
-ProbeName NameOf(const dtrace_probedesc_t& probe) {
-  return {platform::Id(probe), platform::Provider(probe), platform::Module(probe), platform::Function(probe),
-          platform::Name(probe)};
 }
 
 }  // namespace
@@ -276,6 +269,7 @@ Result Session::DoOpen(const OpenRequest& request) {
     DoClose();
   } else {
     symbols_ = std::make_unique<Symbols>(*library_, handle_->get());
+    sources_ = std::make_unique<Sources>(*library_, handle_->get(), sink_);
   }
   return result;
 }
@@ -401,6 +395,7 @@ Result Session::DoStop() {
 Result Session::DoClose() {
   running_ = false;
   symbols_.reset();
+  sources_.reset();
   handle_.reset();
   library_.reset();
   return std::monostate{};
@@ -437,11 +432,11 @@ int Session::OnRecord(const dtrace_probedata_t* /*data*/, const dtrace_recdesc_t
 }
 
 int Session::OnProbe(const dtrace_probedata_t& data) {
-  const Source& source = SourceOf(data);
+  const Source& source = sources_->Of(data);
   Append(source, data);
   if (batch_.size() >= kBatchSize) Flush();
   // All values have been taken, so libdtrace can go on to the next record, unless it has something to do itself.
-  return source.statement->library_acts || speculates_ ? DTRACE_CONSUME_THIS : DTRACE_CONSUME_NEXT;
+  return source.statement->library_acts || sources_->speculate() ? DTRACE_CONSUME_THIS : DTRACE_CONSUME_NEXT;
 }
 
 void Session::Append(const Source& source, const dtrace_probedata_t& data) {
@@ -470,69 +465,6 @@ void Session::Append(const Source& source, const dtrace_probedata_t& data) {
     std::memcpy(&status, data.dtpda_data + source.exit_field->source_offset, sizeof status);
     exit_status_ = status;
   }
-}
-
-const Session::Source& Session::SourceOf(const dtrace_probedata_t& data) {
-  const uint64_t key = static_cast<uint64_t>(platform::StatementId(data)) << 32 | platform::Id(*data.dtpda_pdesc);
-  if (key == last_key_) return *last_source_;  // probes fire in bursts
-  const auto known = sources_.find(key);
-  const Source& source = known != sources_.end() ? known->second : NewSourceOf(data, key);
-  last_key_ = key;
-  last_source_ = &source;
-  return source;
-}
-
-const Session::Source& Session::NewSourceOf(const dtrace_probedata_t& data, uint64_t key) {
-  bool is_new = false;
-  const Statement& statement = StatementOf(data, &is_new);
-  const Field* exit_field = nullptr;
-  for (size_t i = 0; i < statement.sources.size(); i++) {
-    if (statement.sources[i].action == kExitAction) exit_field = &statement.fields[i];
-  }
-  const auto number = static_cast<uint32_t>(sources_.size());
-  sink_(NewSource{number, platform::StatementId(data), NameOf(*data.dtpda_pdesc),
-                  is_new ? std::optional<Statement>(statement) : std::nullopt});
-  return sources_.emplace(key, Source{number, &statement, exit_field}).first->second;
-}
-
-const Statement& Session::StatementOf(const dtrace_probedata_t& data, bool* is_new) {
-  std::unique_ptr<Statement>& known = statements_[platform::StatementId(data)];
-  *is_new = known == nullptr;
-  if (known == nullptr) {
-    std::vector<FieldSource> fields;
-    const dtrace_recdesc_t* records = platform::Records(data);
-    for (int i = 0; i < platform::RecordCount(data); i++) {
-      const dtrace_recdesc_t& record = records[i];
-      FieldSource field{static_cast<uint16_t>(record.dtrd_action),
-                        record.dtrd_size,
-                        record.dtrd_offset,
-                        record.dtrd_alignment,
-                        record.dtrd_arg,
-                        {},
-                        false};
-      void* format = platform::Format(record);
-      if (format != nullptr) {
-        field.has_format = true;
-        field.format = PrintfFormat(format);
-      }
-      fields.push_back(std::move(field));
-    }
-    known = std::make_unique<Statement>(std::move(fields));
-    speculates_ = speculates_ || known->speculates;
-  }
-  return *known;
-}
-
-std::string Session::PrintfFormat(void* format) const {
-  // libdtrace gives the whole length back and writes what fits.
-  std::string text(256, '\0');
-  size_t length = library_->dtrace_printf_format(handle_->get(), format, text.data(), text.size());
-  if (length > text.size()) {
-    text.resize(length);
-    length = library_->dtrace_printf_format(handle_->get(), format, text.data(), text.size());
-  }
-  text.resize(std::min(length, text.size()));
-  return text;
 }
 
 // What was recorded, and what could not be, since the last time.

@@ -13,7 +13,6 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -21,6 +20,7 @@
 #include "libdtrace.h"
 #include "message.h"
 #include "record_batch.h"
+#include "sources.h"
 #include "symbols.h"
 #include "wakeup.h"
 
@@ -73,11 +73,6 @@ class Session {
     Task task;
     bool opens;  // the one command that needs no handle
   };
-  struct Source {
-    uint32_t number;
-    const Statement* statement;
-    const Field* exit_field;  // where the record holds exit()'s status
-  };
 
   explicit Session(Sink sink);
 
@@ -109,10 +104,6 @@ class Session {
   static int OnRecord(const dtrace_probedata_t* data, const dtrace_recdesc_t* record, void* self);
   int OnProbe(const dtrace_probedata_t& data);
   void Append(const Source& source, const dtrace_probedata_t& data);
-  const Source& SourceOf(const dtrace_probedata_t& data);
-  const Source& NewSourceOf(const dtrace_probedata_t& data, uint64_t key);
-  const Statement& StatementOf(const dtrace_probedata_t& data, bool* is_new);
-  std::string PrintfFormat(void* format) const;
 
   // When JavaScript has this many batches still to take, the buffers are left alone until it has caught up: what then
   // does not fit into the kernel's buffers is counted there, as drops. Memory stays bounded.
@@ -140,11 +131,11 @@ class Session {
   std::unique_ptr<Library> library_;
   std::unique_ptr<Handle> handle_;
   std::unique_ptr<Symbols> symbols_;
+  std::unique_ptr<Sources> sources_;
   std::vector<dtrace_prog_t*> programs_;
   bool enabled_ = false;
   bool running_ = false;
   bool stopped_ = false;
-  bool speculates_ = false;  // what is committed comes out while libdtrace goes through later records
   std::string library_path_;
   bool own_procfs_ = false;  // the user has said where /proc is: see ProcfsView
   std::chrono::nanoseconds switchrate_ = std::chrono::milliseconds(10);
@@ -152,10 +143,6 @@ class Session {
   std::optional<int32_t> exit_status_;
   std::optional<Fault> fault_;  // the last one that was only counted
   RecordBatch batch_;
-  std::unordered_map<unsigned, std::unique_ptr<Statement>> statements_;
-  std::unordered_map<uint64_t, Source> sources_;
-  uint64_t last_key_ = ~uint64_t{0};
-  const Source* last_source_ = nullptr;
 
   std::thread thread_;  // last: starts when everything else is there
 };

@@ -1,0 +1,83 @@
+#include "sources.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace dtc {
+namespace {
+
+// DTRACEACT_EXIT
+constexpr uint16_t kExitAction = 2;
+
+}  // namespace
+
+ProbeName NameOf(const dtrace_probedesc_t& probe) {
+  return {platform::Id(probe), platform::Provider(probe), platform::Module(probe), platform::Function(probe),
+          platform::Name(probe)};
+}
+
+const Source& Sources::Of(const dtrace_probedata_t& data) {
+  const uint64_t key = static_cast<uint64_t>(platform::StatementId(data)) << 32 | platform::Id(*data.dtpda_pdesc);
+  if (key == last_key_) return *last_source_;  // probes fire in bursts
+  const auto known = sources_.find(key);
+  const Source& source = known != sources_.end() ? known->second : Add(data, key);
+  last_key_ = key;
+  last_source_ = &source;
+  return source;
+}
+
+const Source& Sources::Add(const dtrace_probedata_t& data, uint64_t key) {
+  bool is_new = false;
+  const Statement& statement = StatementOf(data, &is_new);
+  const Field* exit_field = nullptr;
+  for (size_t i = 0; i < statement.sources.size(); i++) {
+    if (statement.sources[i].action == kExitAction) exit_field = &statement.fields[i];
+  }
+  const auto number = static_cast<uint32_t>(sources_.size());
+  announce_(NewSource{number, platform::StatementId(data), NameOf(*data.dtpda_pdesc),
+                      is_new ? std::optional<Statement>(statement) : std::nullopt});
+  return sources_.emplace(key, Source{number, &statement, exit_field}).first->second;
+}
+
+const Statement& Sources::StatementOf(const dtrace_probedata_t& data, bool* is_new) {
+  std::unique_ptr<Statement>& known = statements_[platform::StatementId(data)];
+  *is_new = known == nullptr;
+  if (known == nullptr) {
+    std::vector<FieldSource> fields;
+    const dtrace_recdesc_t* records = platform::Records(data);
+    for (int i = 0; i < platform::RecordCount(data); i++) {
+      const dtrace_recdesc_t& record = records[i];
+      FieldSource field{static_cast<uint16_t>(record.dtrd_action),
+                        record.dtrd_size,
+                        record.dtrd_offset,
+                        record.dtrd_alignment,
+                        record.dtrd_arg,
+                        {},
+                        false};
+      void* format = platform::Format(record);
+      if (format != nullptr) {
+        field.has_format = true;
+        field.format = PrintfFormat(format);
+      }
+      fields.push_back(std::move(field));
+    }
+    known = std::make_unique<Statement>(std::move(fields));
+    speculate_ = speculate_ || known->speculates;
+  }
+  return *known;
+}
+
+std::string Sources::PrintfFormat(void* format) const {
+  // libdtrace gives the whole length back and writes what fits.
+  std::string text(256, '\0');
+  size_t length = library_.dtrace_printf_format(handle_, format, text.data(), text.size());
+  if (length > text.size()) {
+    text.resize(length);
+    length = library_.dtrace_printf_format(handle_, format, text.data(), text.size());
+  }
+  text.resize(std::min(length, text.size()));
+  return text;
+}
+
+}  // namespace dtc

@@ -1,0 +1,42 @@
+/** What tests of consumers share. */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { afterEach } from 'vitest'
+import { Consumer } from '../../lib/index.js'
+
+export const run = promisify(execFile)
+
+/** Every test's consumer is closed, whatever becomes of the test: the next one could not be opened. */
+const consumers: { close: () => Promise<void> }[] = []
+export async function open(...args: Parameters<typeof Consumer.open>): Promise<Consumer> {
+  const consumer = (await Consumer.open(...args)) as Consumer
+  consumers.push(consumer)
+  return consumer
+}
+afterEach(async () => {
+  for (const consumer of consumers.splice(0)) await consumer.close()
+})
+
+export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+/** Waits for an event, and says what it waited for when it does not come. */
+export function once<Value>(
+  what: string,
+  subscribe: (resolve: (value: Value) => void) => void,
+  seconds = 20,
+): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`${what} did not come within ${seconds} s`)),
+      seconds * 1000,
+    )
+    subscribe((value) => {
+      clearTimeout(timer)
+      resolve(value)
+    })
+  })
+}

@@ -18,9 +18,8 @@ export class Interrupt implements Disposable {
     else if (!same) this.#force.abort()
   }
   readonly #onBrokenPipe = (error: NodeJS.ErrnoException): void => {
-    // The reader of our output has gone (`| head`): nothing more to say, and no fault.
-    if (error.code !== 'EPIPE') throw error
-    this.#stop.abort()
+    // Nobody reads on: nothing more to say. What is no broken pipe is not for here.
+    if (error.code === 'EPIPE') this.#stop.abort()
   }
 
   constructor() {
@@ -48,8 +47,9 @@ export class Interrupt implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // The listeners for broken pipes stay: output may still be on its way.
     for (const signal of SIGNALS) process.off(signal, this.#onSignal)
+    process.stdout.off('error', this.#onBrokenPipe)
+    process.stderr.off('error', this.#onBrokenPipe)
   }
 }
 

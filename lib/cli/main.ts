@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { splitArguments } from './arguments.js'
+import { outliveBrokenPipes } from './broken-pipe.js'
 import { addDoctor } from './doctor.js'
 import { EXIT_CODE_HELP, exitCodeOf, exitCodes } from './exit-codes.js'
 import { Output } from './output.js'
@@ -46,7 +47,7 @@ function build(rest: readonly string[] | undefined): Command {
       outputError: (message, write) => write(message.replace(/^error: /, 'dtrace-watch: ')),
     })
     .showHelpAfterError('(dtrace-watch --help, or dtrace-watch help COMMAND, says how)')
-    .addHelpText('after', EXIT_CODE_HELP)
+    .addHelpText('afterAll', EXIT_CODE_HELP)
   addRescan(program, rest)
   addRun(program, rest)
   addDoctor(program)
@@ -59,4 +60,5 @@ function version(): string {
   return (JSON.parse(manifest) as { version: string }).version
 }
 
+outliveBrokenPipes()
 await main(process.argv.slice(2))

@@ -14,6 +14,7 @@ export interface RescanFlags {
   process?: string
   unit?: string
   timeout?: string
+  stopTimeout?: string
   signal?: string
   every?: string
   debounce?: string
@@ -28,8 +29,9 @@ export interface RescanFlags {
 }
 
 const HELP = `
-Without a target changes are only reported. The target is a process, looked for anew each time, or a command. A command is run without a shell and gets the
-changes on its standard input, one JSON object a line; changes during its run lead to one more run after it.
+Without a target changes are only reported. The target is a process, looked for anew each time, or a command.
+A command is run without a shell and gets the changes on its standard input, one JSON object a line; changes during
+its run lead to one more run after it.
   --exec COMMAND ARG…    what follows is the command's, up to a lone ';' or the end of the line
   -- COMMAND ARG…        the same
 
@@ -52,6 +54,8 @@ export function addRescan(program: Command, rest: readonly string[] | undefined)
     .option('--unit <name>', 'signal the main process of this systemd unit')
     .option('--exec <command...>', 'run a command: see below')
     .option('--timeout <time>', 'end a command that takes longer; 0: never (default: 1h)')
+    .option('--stop-timeout <time>', 'end a command that still runs so long after Ctrl-C (default: 10s)')
+    .option('--no-ignore-target', 'changes that the target itself makes count too')
     .option('--signal <signal>', 'the signal to send (default: SIGHUP)')
     .option('--every <time>', 'look this often whether something has changed (default: 60s)')
     .option('--debounce <time>', 'act when nothing has changed for this long instead')
@@ -93,6 +97,7 @@ export function rescanOptions(
     users: flags.user,
     signal: flags.signal,
     ignoreTarget: flags.ignoreTarget,
+    stopTimeout: flags.stopTimeout === '0' ? 0 : flags.stopTimeout,
     options: flags.option,
   }).filter(([, value]) => value !== undefined)
   const to = target(flags, command)
@@ -104,20 +109,20 @@ export function rescanOptions(
 }
 
 function target(flags: RescanFlags, command: readonly string[] | undefined): Target | undefined {
-  const { pid, pidfile, process, unit, timeout, signal, every, debounce, maxWait } = flags
+  const { pid, pidfile, process, unit, timeout, stopTimeout, signal, every, debounce, maxWait } = flags
   const named = Object.entries({ pid, pidfile, process, unit, exec: command }).filter(
     ([, value]) => value !== undefined,
   )
   const options = '--pid, --pidfile, --process, --unit, --exec or -- COMMAND'
   const [only] = named
   if (only === undefined) {
-    const orphan = Object.entries({ signal, every, debounce, maxWait, timeout }).find(
+    const orphan = Object.entries({ signal, every, debounce, maxWait, timeout, stopTimeout }).find(
       ([, value]) => value !== undefined,
     )
     if (orphan === undefined) return undefined
     throw new DTraceError(
       'ERR_DTRACE_ARGUMENT',
-      `--${orphan[0] === 'maxWait' ? 'max-wait' : orphan[0]} needs a target: give one of ${options}`,
+      `--${orphan[0].replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)} needs a target: give one of ${options}`,
     )
   }
   if (named.length > 1) {
@@ -130,8 +135,9 @@ function target(flags: RescanFlags, command: readonly string[] | undefined): Tar
   if (command !== undefined && flags.signal !== undefined) {
     throw new DTraceError('ERR_DTRACE_ARGUMENT', '--signal is for a process, and the target is a command')
   }
-  if (timeout !== undefined && command === undefined) {
-    throw new DTraceError('ERR_DTRACE_ARGUMENT', '--timeout is for a command, and the target is a process')
+  const late = stopTimeout === undefined ? '--timeout' : '--stop-timeout'
+  if ((timeout ?? stopTimeout) !== undefined && command === undefined) {
+    throw new DTraceError('ERR_DTRACE_ARGUMENT', `${late} is for a command, and the target is a process`)
   }
   const limit = timeout === undefined ? {} : { timeout: timeout === '0' ? 0 : timeout }
   return { ...Object.fromEntries([only]), ...limit } as Target

@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { cli } from '../live/cli-driver.js'
+import { CLI, cli } from '../live/cli-driver.js'
+
+const run = promisify(execFile)
 
 describe('dtrace-watch', () => {
   it('explains itself, exit codes included', async () => {
@@ -10,6 +14,11 @@ describe('dtrace-watch', () => {
     const help = await cli(['rescan', '--help'])
     for (const option of ['--pidfile', '--every', '--debounce', '--include', '--json', '-- mpc update']) {
       expect(help.stdout).toContain(option)
+    }
+    for (const command of ['rescan', 'run', 'doctor', 'setup']) {
+      const { stdout: text } = await cli([command, '--help'])
+      expect(text).toContain('Exit status')
+      expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(125)
     }
   })
 
@@ -26,6 +35,9 @@ describe('dtrace-watch', () => {
     [['rescan'], /missing required argument 'dir'/],
     [['rescan', '/tmp', '--every', '5s'], /--every needs a target/],
     [['rescan', '/tmp', '--max-wait', '5s'], /--max-wait needs a target/],
+    [['rescan', '/tmp', '--stop-timeout', '5s'], /--stop-timeout needs a target/],
+    [['rescan', '/tmp', '--pid', '1', '--stop-timeout', '5s'], /--stop-timeout is for a command/],
+    [['rescan', '/tmp', '--stop-timeout', 'soon', '--', 'true'], /stopTimeout.*'60s'/],
     [['rescan', '/tmp', '--frob'], /unknown option '--frob'/],
     [['rescan', '/tmp', '--pid', 'x'], /process id/],
     [['rescan', '/tmp', '--pid', '1', '--process', 'x'], /--pid and --process exclude each other/],
@@ -51,6 +63,17 @@ describe('dtrace-watch', () => {
     expect(stdout).toBe('')
     expect(code).toBe(2)
   })
+
+  it.each(['doctor', 'rescan /no/such/folder --json', 'rescan --help'])(
+    'takes it well when nobody reads what %s says',
+    async (args) => {
+      const command = `node '${CLI}' ${args} 2>&1 >&3 | cat`
+      // Standard output is a pipe whose reader has gone before the first word.
+      const { stdout } = await run('bash', ['-c', `exec 3> >(exec true); sleep 0.2; ${command}`])
+      expect(stdout).not.toMatch(/EPIPE|^\s+at /m)
+    },
+    30_000,
+  )
 
   it('says errors as JSON too', async () => {
     const { code, stdout, stderr } = await cli(['rescan', '/tmp', '--json', '--every', '5s'])

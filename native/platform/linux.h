@@ -15,9 +15,6 @@ inline constexpr const char* kLibraryName = "libdtrace.so.2";
 // libdtrace 2 collects probe and type data in a step of its own; a compile without it crashes.
 inline constexpr bool kHasInit = true;
 
-// One enabling per load of the library, so the library is unloaded after each session.
-inline constexpr bool kUnloadAfterClose = true;
-
 inline const char* Provider(const dtrace_probedesc_t& probe) { return probe.prv; }
 inline const char* Module(const dtrace_probedesc_t& probe) { return probe.mod; }
 inline const char* Function(const dtrace_probedesc_t& probe) { return probe.fun; }

@@ -10,7 +10,6 @@
 namespace dtc::platform {
 
 inline constexpr bool kHasInit = false;
-inline constexpr bool kUnloadAfterClose = false;
 
 inline const char* Provider(const dtrace_probedesc_t& probe) { return probe.dtpd_provider; }
 inline const char* Module(const dtrace_probedesc_t& probe) { return probe.dtpd_mod; }

@@ -75,6 +75,7 @@ class SignalDispatcher implements Dispatcher {
   #pids: ReadonlySet<number> = new Set()
   #pidfileTime: number | undefined
   readonly #strangers = new Strangers()
+  readonly #same = new Strangers()
 
   constructor(target: ProcessTarget, signal: Signal, host: SignalHost) {
     this.#target = target
@@ -112,7 +113,7 @@ class SignalDispatcher implements Dispatcher {
   }
 
   owns({ pid }: Author): boolean {
-    if (this.#pids.has(pid)) return true
+    if (this.#pids.has(pid) && this.#same.test(pid, () => this.#isSame(pid))) return true
     // A daemon that was restarted has a new pid; asking the target anew for every stranger would cost more than the
     // one signal too many that a restart may bring. What a unit starts is known by its cgroup.
     if (!('unit' in this.#target)) return false
@@ -123,12 +124,19 @@ class SignalDispatcher implements Dispatcher {
 
   abort(): void {}
 
+  /** It has ended, or is the one that was found: not another that has its pid now. */
+  #isSame(pid: number): boolean {
+    const now = this.#host.processes.get(pid)
+    return now === undefined || this.#known.some((one) => one.pid === pid && one.startTime === now.startTime)
+  }
+
   async #find(): Promise<ProcessInfo[]> {
     const found = await resolveTarget(this.#target, this.#host.processes)
     await this.#refuseReused(found)
     this.#known = found
     this.#pids = new Set(found.map((info) => info.pid))
     this.#strangers.clear()
+    this.#same.clear()
     return found
   }
 
@@ -162,6 +170,18 @@ class SignalDispatcher implements Dispatcher {
             : 'start the watcher anew, with pidfile, process or unit so that it finds a restarted target'
         }`,
     )
+  }
+}
+
+/** How long a command is known after its end, in milliseconds. */
+const AFTERWARDS = 5000
+
+function groupExists(pgid: number): boolean {
+  try {
+    return process.kill(-pgid, 0)
+  } catch (error) {
+    // EPERM: it is there, but somebody else's.
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
   }
 }
 
@@ -201,12 +221,23 @@ class CommandDispatcher implements Dispatcher {
       abort: this.#abort.signal,
       ...(onOutput === undefined ? {} : { onOutput }),
       onStart: (pid) => {
-        // Stays known after its end: records of what it did last come a moment later.
         this.#pids = new Set([pid])
         this.#strangers.clear()
       },
-    })
+    }).finally(() => this.#forgetLater(this.#pids))
     return { kind: 'exec', ...result }
+  }
+
+  /**
+   * A command stays known for a while after its end: records of what it did last come a moment later. And for as long as
+   * something that it started is left in its process group; the number isn't given to others before that.
+   */
+  #forgetLater(pids: ReadonlySet<number>): void {
+    setTimeout(() => {
+      if (this.#pids !== pids) return
+      if ([...pids].some(groupExists)) this.#forgetLater(pids)
+      else this.#pids = new Set()
+    }, AFTERWARDS).unref()
   }
 
   owns({ pid, pgid }: Author): boolean {

@@ -89,6 +89,19 @@ describe("a target's form", () => {
 })
 
 describe('a pid', () => {
+  it('no longer owns the changes of another process that has got its number', async () => {
+    const { pid } = await daemon()
+    let startTime = '1'
+    const get = (asked: number) => {
+      const info = procfs.get(asked)
+      return info && { ...info, startTime }
+    }
+    const dispatcher = createDispatcher({ pid }, { host: { processes: { ...procfs, get }, kill: () => {} } })
+    await dispatcher.check()
+    startTime = '2'
+    expect(dispatcher.owns({ pid })).toBe(false)
+  })
+
   it('is signalled while it is the same process', async () => {
     const { pid, hup } = await daemon()
     const dispatcher = createDispatcher({ pid })
@@ -402,6 +415,18 @@ describe('a command', () => {
     expect(procfs.get(left)).toBeDefined()
     process.kill(left, 'SIGKILL')
   })
+
+  it('is known for some seconds after its end, and for as long as something that it left behind runs', async () => {
+    const note = join(folder, 'lingering')
+    const quick = createDispatcher(sh('true'))
+    const lingering = createDispatcher(sh('sleep 60 >/dev/null 2>&1 & echo $! >"$1"', 'sh', note))
+    await Promise.all([quick.act(), lingering.act()])
+    const left = Number(readFileSync(note, 'utf8'))
+    expect(quick.pids.size).toBe(1)
+    await expect.poll(() => quick.pids.size, { timeout: 8000 }).toBe(0)
+    expect(lingering.owns({ pid: left })).toBe(true)
+    process.kill(left, 'SIGKILL')
+  }, 10_000)
 
   it('that cannot be found or run is an error before and at the time', async () => {
     const none = createDispatcher({ exec: ['no-such-command'] })

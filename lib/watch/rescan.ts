@@ -45,6 +45,8 @@ const SCRIPT = joinPath(packageRoot, 'dscripts', process.platform, 'rescan.d')
 const MOST_ARGUMENTS = 8
 /** How often the watched directories are looked at, in milliseconds. */
 const LOOK = 1000
+/** How often the mounts are, in looks: those that the kernel makes by itself (NFS, AFS, CIFS) come without a system call. */
+const MOUNTS = 10
 /** A record's continuation that has not come after this long was dropped, in milliseconds. */
 const CONTINUATION = 200
 /** How long stopping waits for the file system, in milliseconds. */
@@ -98,6 +100,9 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
   #continuation: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
   #looksWaiting = 0
+  #polling = false
+  #polls = 0
+  #mountsDiffer = false
 
   /**
    * Starts a watcher; it is watching when this resolves.
@@ -263,7 +268,10 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     await consumer.go()
     for (const { dev, ino } of roots.slice(MOST_ARGUMENTS)) this.#mark(dev, ino, true)
     // Mounts and directories may have changed meanwhile.
-    this.#rootsChanged(await this.#roots.scan(), false)
+    const change = await this.#roots.scan()
+    this.#markRoots(change)
+    // Told when somebody can listen.
+    setImmediate(() => this.#stopping === undefined && this.#tellRoots(change))
     this.#timer = setInterval(() => void this.#poll(), LOOK).unref()
     this.#readyTime = performance.now() - this.#started
   }
@@ -442,7 +450,22 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
   // --- The watched directories -------------------------------------------------------------------------------------
 
   async #poll(): Promise<void> {
-    if (await this.#roots.changed()) this.#look()
+    // A file system that doesn't answer must not be asked again and again: each question keeps a thread waiting.
+    if (this.#polling) return
+    this.#polling = true
+    try {
+      const due = ++this.#polls % MOUNTS === 0 || this.#mountsDiffer
+      const differ = due && (await this.#roots.mountsChanged())
+      // Where there was a system call, its record is on its way, and says who it was.
+      const mounts = differ && this.#mountsDiffer
+      this.#mountsDiffer = differ
+      if (mounts) this.#locator.mountsChanged()
+      if (mounts || (await this.#roots.changed())) this.#look()
+    } catch (error) {
+      process.emitWarning(error as Error)
+    } finally {
+      this.#polling = false
+    }
   }
 
   /** Looks at the watched directories and mounts, one look after the other. @param mount who changed the mounts */
@@ -454,19 +477,19 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
       .then(async () => {
         this.#looksWaiting--
         const change = await this.#roots.scan()
-        if (this.#consumer.state === 'running') this.#rootsChanged(change, true, mount)
+        if (this.#consumer.state !== 'running') return
+        this.#markRoots(change)
+        this.#tellRoots(change, mount)
       })
       .catch((error: Error) => process.emitWarning(error))
   }
 
-  #rootsChanged(
-    { added, removed, missing, returned }: RootsChange,
-    tell: boolean,
-    mount?: RawAuthor & { op: string },
-  ): void {
+  #markRoots({ added, removed }: RootsChange): void {
     for (const { dev, ino } of added) this.#mark(dev, ino, true)
     for (const { dev, ino } of removed) this.#mark(dev, ino, false)
-    if (!tell) return
+  }
+
+  #tellRoots({ added, removed, missing, returned }: RootsChange, mount?: RawAuthor & { op: string }): void {
     for (const directory of missing) {
       this.#tell('missing', directoryEvent(directory), `the watched directory ${directory.name} has gone`)
     }

@@ -51,6 +51,7 @@ export class WatchedRoots {
   #missing = new Set<WatchedDirectory>()
   /** Of the directories, by stat(2): its numbers aren't all the kernel's, but they change when the directory does. */
   #inodes: (string | undefined)[] = []
+  #mountinfo = ''
   #mounts = new MountTable('')
 
   constructor(paths: readonly string[]) {
@@ -99,9 +100,15 @@ export class WatchedRoots {
     return inodes.some((inode, i) => inode !== this.#inodes[i])
   }
 
+  /** Whether the mounts are others than at the last scan. */
+  async mountsChanged(): Promise<boolean> {
+    return (await readMountinfo()) !== this.#mountinfo
+  }
+
   /** Looks at the directories and the mounts as they are now. */
   async scan(): Promise<RootsChange> {
-    const mounts = new MountTable(await readFile('/proc/self/mountinfo', 'latin1'))
+    const mountinfo = await readMountinfo()
+    const mounts = new MountTable(mountinfo)
     const inodes = await Promise.all(this.directories.map(({ path }) => inodeOf(path)))
     const roots = new Map<string, WatchedRoot>()
     const missing = new Set<WatchedDirectory>()
@@ -132,6 +139,7 @@ export class WatchedRoots {
       }
     }
     this.#inodes = inodes
+    this.#mountinfo = mountinfo
     return this.#replace(roots, missing, mounts)
   }
 
@@ -162,6 +170,10 @@ export class WatchedRoots {
     this.#mounts = mounts
     return change
   }
+}
+
+function readMountinfo(): Promise<string> {
+  return readFile('/proc/self/mountinfo', 'latin1')
 }
 
 async function inodeOf(path: BytePath): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 /** What a rescan watcher does with changes: choose, wait, act, and tell what went wrong. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rmdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
@@ -323,6 +323,17 @@ describe('what makes no sense is refused, with what to do instead', () => {
 })
 
 describe('several watched directories', () => {
+  test('of which one goes while the watcher starts: that is told once somebody can listen', async () => {
+    const going = join(sandbox.folder, 'going')
+    await mkdir(going)
+    const starting = start({ paths: [dir, going] })
+    // The directories have been found when DTrace is opened, which takes seconds.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    await rmdir(going)
+    await using watcher = await starting
+    expect(await event(watcher, 'missing')).toEqual({ path: going })
+  })
+
   test('more than the D program has arguments for, one in another, and one by two names', async () => {
     const many: string[] = []
     for (let i = 0; i < 12; i++) {

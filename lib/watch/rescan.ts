@@ -295,7 +295,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     if (this.#consumer.state === 'running') await this.#consumer.stop()
     this.#changes(this.#assembler.flush())
     const searches = async (): Promise<void> => {
-      while (this.#searches.size > 0) await Promise.allSettled(this.#searches)
+      while (this.#searches.size > 0) await Promise.all(this.#searches)
     }
     // What is not found by then may have been inside.
     if (!(await within(PATIENCE, searches()))) this.#lost(this.#searches.size)
@@ -388,14 +388,21 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     { dev, ino, below }: Extract<Located, { where: 'undecided' }>,
     then: (place: Place | undefined) => void,
   ): void {
-    const search = this.#finder.find(dev, ino).then((path) => {
-      if (path === undefined) return then(undefined)
-      this.#locator.remember(dev, ino, path)
-      const located = this.#locator.locate(join(path, below))
-      then(located.where === 'inside' ? located.place : undefined)
-    })
+    const search = this.#finder
+      .find(dev, ino)
+      .then((path) => {
+        if (path === undefined) return then(undefined)
+        this.#locator.remember(dev, ino, path)
+        const located = this.#locator.locate(join(path, below))
+        then(located.where === 'inside' ? located.place : undefined)
+      })
+      .catch((error: Error) => {
+        // It may have been inside.
+        this.#lost(1)
+        process.emitWarning(error)
+      })
+      .finally(() => this.#searches.delete(search))
     this.#searches.add(search)
-    void search.finally(() => this.#searches.delete(search))
   }
 
   #accept(

@@ -19,11 +19,9 @@ import type { ConsumerStats } from '../consumer-events.js'
 import { DTraceError } from '../errors.js'
 import { packageRoot } from '../platform/locate.js'
 import type { DTraceRecord } from '../record/decoder.js'
-import { join, toText } from './byte-path.js'
-import { DirectoryFinder } from './directory-finder.js'
+import { toText } from './byte-path.js'
 import { emitApart } from './emit.js'
 import { EventQueue } from './event-queue.js'
-import { type Located, Locator } from './locator.js'
 import {
   changeToJSON,
   concernsDirectory,
@@ -35,6 +33,7 @@ import type { RescanEvents } from './rescan-events.js'
 import { type CheckedOptions, checkRescanOptions, type RescanOptions } from './rescan-options.js'
 import { type RawAuthor, type RawChange, RescanAssembler } from './rescan-records.js'
 import { type Place, pathOf, type RootsChange, WatchedRoots } from './roots.js'
+import { type RenamePlaces, Settler } from './settler.js'
 import { within } from './within.js'
 
 /** What a change is to somebody who waits for an action. */
@@ -83,14 +82,12 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
   readonly #options: CheckedOptions
   readonly #consumer: Consumer
   readonly #roots: WatchedRoots
-  readonly #locator: Locator
-  readonly #finder: DirectoryFinder
+  readonly #settler: Settler
   readonly #predicate: Predicate
   readonly #dispatcher: Dispatcher | undefined
   readonly #coalescer: Coalescer<Reason> | undefined
   readonly #assembler = new RescanAssembler()
   readonly #blind = new Set<string>()
-  readonly #searches = new Set<Promise<void>>()
   #queue: EventQueue<RescanChange> | undefined
   #queueDrops = 0
   #readyTime = 0
@@ -167,8 +164,11 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     this.#options = options
     this.#consumer = consumer
     this.#roots = roots
-    this.#locator = new Locator(roots)
-    this.#finder = new DirectoryFinder(roots)
+    this.#settler = new Settler(
+      roots,
+      (change, place, rename) => this.#accept(change, place, rename),
+      (count) => this.#lost(count),
+    )
     this.#predicate = predicate
     this.#dispatcher = dispatcher
     if (dispatcher !== undefined) {
@@ -294,11 +294,8 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     await within(PATIENCE, this.#looking)
     if (this.#consumer.state === 'running') await this.#consumer.stop()
     this.#changes(this.#assembler.flush())
-    const searches = async (): Promise<void> => {
-      while (this.#searches.size > 0) await Promise.all(this.#searches)
-    }
     // What is not found by then may have been inside.
-    if (!(await within(PATIENCE, searches()))) this.#lost(this.#searches.size)
+    if (!(await within(PATIENCE, this.#settler.settled()))) this.#lost(this.#settler.searching)
   }
 
   /** The last action. */
@@ -324,7 +321,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
   // --- From records to changes -------------------------------------------------------------------------------------
 
   #batch(batch: Iterable<DTraceRecord>): void {
-    this.#locator.nextBatch()
+    this.#settler.nextBatch()
     this.#changes(this.#assembler.add(batch))
     if (this.#assembler.waiting && this.#continuation === undefined) {
       this.#continuation = setTimeout(() => {
@@ -341,18 +338,11 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
   #change(change: RawChange): void {
     switch (change.kind) {
       case 'open':
-        this.#settle(change, this.#locator.file(change.walk, change.pid, change.fd))
+      case 'path':
+        this.#settler.settle(change)
         break
-      case 'path': {
-        const follows = change.op === 'truncate'
-        const to = change.to && this.#locator.path(change.to, change.pid, follows)
-        const from = change.from && this.#locator.path(change.from, change.pid, follows)
-        if (change.op === 'rename') this.#rename(change, from, to)
-        else if (to !== undefined) this.#settle(change, to)
-        break
-      }
       case 'mount':
-        this.#locator.mountsChanged()
+        this.#settler.mountsChanged()
         this.#look(change)
         break
       case 'blind':
@@ -360,56 +350,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     }
   }
 
-  #settle(change: RawChange, located: Located): void {
-    if (located.where === 'inside') this.#accept(change, located.place)
-    else if (located.where === 'undecided') {
-      this.#search(located, (place) => place !== undefined && this.#accept(change, place))
-    }
-  }
-
-  #rename(change: RawChange, from: Located | undefined, to: Located | undefined): void {
-    const undecided = [from, to].find((located) => located?.where === 'undecided')
-    if (undecided?.where === 'undecided') {
-      this.#search(undecided, (place) => {
-        const found: Located = place === undefined ? { where: 'outside' } : { where: 'inside', place }
-        this.#rename(change, from === undecided ? found : from, to === undecided ? found : to)
-      })
-      return
-    }
-    const places = {
-      from: from?.where === 'inside' ? from.place : undefined,
-      to: to?.where === 'inside' ? to.place : undefined,
-    }
-    const place = places.to ?? places.from
-    if (place !== undefined) this.#accept(change, place, places)
-  }
-
-  #search(
-    { dev, ino, below }: Extract<Located, { where: 'undecided' }>,
-    then: (place: Place | undefined) => void,
-  ): void {
-    const search = this.#finder
-      .find(dev, ino)
-      .then((path) => {
-        if (path === undefined) return then(undefined)
-        this.#locator.remember(dev, ino, path)
-        const located = this.#locator.locate(join(path, below))
-        then(located.where === 'inside' ? located.place : undefined)
-      })
-      .catch((error: Error) => {
-        // It may have been inside.
-        this.#lost(1)
-        process.emitWarning(error)
-      })
-      .finally(() => this.#searches.delete(search))
-    this.#searches.add(search)
-  }
-
-  #accept(
-    author: RawAuthor & { op: string },
-    place: Place,
-    rename?: { from: Place | undefined; to: Place | undefined },
-  ): void {
+  #accept(author: RawAuthor & { op: string }, place: Place, rename?: RenamePlaces): void {
     // It, or its directory, may be another one now.
     if (place.below === '') this.#look()
     if (this.#options.ignoreTarget && this.#dispatcher?.owns(author)) return
@@ -466,7 +407,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
       // Where there was a system call, its record is on its way, and says who it was.
       const mounts = differ && this.#mountsDiffer
       this.#mountsDiffer = differ
-      if (mounts) this.#locator.mountsChanged()
+      if (mounts) this.#settler.mountsChanged()
       if (mounts || (await this.#roots.changed())) this.#look()
     } catch (error) {
       process.emitWarning(error as Error)

@@ -43,9 +43,9 @@ const SCRIPT = joinPath(packageRoot, 'dscripts', process.platform, 'rescan.d')
 /** Pairs of arguments that the script takes; other directories are marked when it runs. */
 const MOST_ARGUMENTS = 8
 /** How often the watched directories are looked at, in milliseconds. */
-const LOOK = 1000
+const LOOK = 2000
 /** How often the mounts are, in looks: those that the kernel makes by itself (NFS, AFS, CIFS) come without a system call. */
-const MOUNTS = 10
+const MOUNTS = 5
 /** A record's continuation that has not come after this long was dropped, in milliseconds. */
 const CONTINUATION = 200
 /** How long stopping waits for the file system, in milliseconds. */

@@ -51,7 +51,6 @@ export interface SetupResult {
 const LIBRARY = 'libdtrace.so.2'
 /** Where Debian keeps the keys that its archive is signed with. */
 const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
-const DEFAULT_MIRROR = 'http://mirror.example/debian'
 /** Names another mirror of Debian to get libdtrace from. */
 export const MIRROR_VARIABLE = 'DTRACE_CONSUMER_MIRROR'
 /** The suites that have libdtrace, the steadier first. */
@@ -245,34 +244,30 @@ class Installation {
     return manifest
   }
 
-  /** The first suite of the first mirror that has libdtrace. */
+  /** The first suite that has libdtrace. */
   async #findSuite(): Promise<{ apt: PrivateApt; suite: string; mirror: string }> {
     const keyring = await this.#debianKeyring()
-    const chosen = process.env[MIRROR_VARIABLE]
-    const own = this.#host.id === 'debian' ? this.#sources.mirror : undefined
-    const mirrors = chosen ? [chosen] : [...new Set([own ?? DEFAULT_MIRROR, DEFAULT_MIRROR])]
+    const mirror = await this.#debianMirror()
     const failures: string[] = []
-    for (const mirror of mirrors) {
-      for (const suite of SUITES) {
-        this.#log(`fetching the package list of ${suite} from ${mirror}`)
-        const stanza = [
-          'Types: deb',
-          `URIs: ${mirror}`,
-          `Suites: ${suite}`,
-          'Components: main',
-          `Signed-By: ${keyring}`,
-        ]
-        const apt = new PrivateApt(join(this.#work, `apt-${failures.length}`), { deb822: stanza.join('\n') })
-        try {
-          await apt.update()
-          const version = await apt.candidate('libdtrace2')
-          if (version !== undefined && compareVersions(version.replace(/-.*/, ''), OLDEST_VERSION) >= 0) {
-            return { apt, suite, mirror }
-          }
-          failures.push(`${mirror} ${suite}: no libdtrace2 of version ${OLDEST_VERSION} or newer`)
-        } catch (error) {
-          failures.push(`${mirror} ${suite}: ${(error as Error).message}`)
+    for (const suite of SUITES) {
+      this.#log(`fetching the package list of ${suite} from ${mirror}`)
+      const stanza = [
+        'Types: deb',
+        `URIs: ${mirror}`,
+        `Suites: ${suite}`,
+        'Components: main',
+        `Signed-By: ${keyring}`,
+      ]
+      const apt = new PrivateApt(join(this.#work, `apt-${failures.length}`), { deb822: stanza.join('\n') })
+      try {
+        await apt.update()
+        const version = await apt.candidate('libdtrace2')
+        if (version !== undefined && compareVersions(version.replace(/-.*/, ''), OLDEST_VERSION) >= 0) {
+          return { apt, suite, mirror }
         }
+        failures.push(`${mirror} ${suite}: no libdtrace2 of version ${OLDEST_VERSION} or newer`)
+      } catch (error) {
+        failures.push(`${mirror} ${suite}: ${(error as Error).message}`)
       }
     }
     throw new DTraceError(
@@ -281,9 +276,28 @@ class Installation {
         "Debian's libdtrace can't be downloaded:",
         ...failures,
         'Check the network and apt’s proxy settings, or name a mirror of Debian that this machine can reach in ' +
-          `${MIRROR_VARIABLE} (e.g. ${DEFAULT_MIRROR}). Where there is no network at all, run the set-up on a machine of the same ` +
+          `${MIRROR_VARIABLE}. Where there is no network at all, run the set-up on a machine of the same ` +
           'release, copy the folder here, and name it in DTRACE_CONSUMER_LIBDTRACE.',
       ].join('\n'),
+    )
+  }
+
+  /** The mirror that Debian itself uses; elsewhere the one that debootstrap, from the host's own archive, has built in. */
+  async #debianMirror(): Promise<string> {
+    const chosen = process.env[MIRROR_VARIABLE]
+    if (chosen) return chosen
+    if (this.#host.id === 'debian' && this.#sources.mirror !== undefined) return this.#sources.mirror
+    this.#log('looking up Debian’s mirror in debootstrap, from this system’s own archive')
+    const apt = await this.#aptOfHost()
+    const [deb] = (await apt?.download(['debootstrap'])) ?? []
+    const folder = join(this.#work, 'debootstrap')
+    if (deb !== undefined) await unpack(deb, folder)
+    const script = join(folder, 'usr', 'sbin', 'debootstrap')
+    const found = existsSync(script) ? /^DEF_MIRROR="([^"]+)"/m.exec(readFileSync(script, 'utf8')) : null
+    if (found?.[1] !== undefined) return found[1]
+    throw new DTraceError(
+      'ERR_DTRACE_SETUP',
+      `It is not known where Debian's archive is: name a mirror of Debian in ${MIRROR_VARIABLE}, then run this again.`,
     )
   }
 

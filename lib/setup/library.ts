@@ -12,7 +12,6 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
-  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -20,7 +19,6 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { DTraceError } from '../errors.js'
-import { isAlive } from '../platform/alive.js'
 import { dataFolders, libraryCandidates, OLDEST_VERSION, readLibraryVersion } from '../platform/locate.js'
 import { MANIFEST_FORMAT, MANIFEST_NAME, type Manifest, readManifest } from '../platform/manifest.js'
 import { findSystemLibrary, multiarchTriplet } from '../platform/system-libraries.js'
@@ -28,6 +26,7 @@ import { PrivateApt, packageOf, unpack } from './apt.js'
 import { adaptToGlibc, compareVersions, readElf } from './elf.js'
 import { type DebianHost, debianHost, type HostSources, hostSources } from './host.js'
 import { run } from './run.js'
+import { activate, makeStaging } from './staging.js'
 
 export interface SetupOptions {
   /** The folder to make; by default the data folder, see {@link dataFolders}. */
@@ -146,38 +145,6 @@ function systemLibrary(): { path: string; version: string } | undefined {
 function systemHasDevelopmentFiles(): boolean {
   const header = existsSync('/usr/include/dtrace.h') && existsSync('/usr/include/sys/ctf-api.h')
   return header && ['/usr/sbin/dtrace', '/usr/bin/dtrace'].some((path) => existsSync(path))
-}
-
-/** A folder beside the one that is wanted, so that a rename can bring it there; those of dead processes are removed. */
-function makeStaging(prefix: string): string {
-  const parent = dirname(prefix)
-  const start = `${basename(prefix)}.new-`
-  try {
-    mkdirSync(parent, { recursive: true })
-    for (const name of readdirSync(parent)) {
-      if (!name.startsWith(start)) continue
-      if (!isAlive(Number(name.slice(start.length))))
-        rmSync(join(parent, name), { recursive: true, force: true })
-    }
-    const staging = join(parent, `${start}${process.pid}`)
-    rmSync(staging, { recursive: true, force: true })
-    mkdirSync(staging)
-    return staging
-  } catch (cause) {
-    throw new DTraceError(
-      'ERR_DTRACE_SETUP',
-      `${parent} can't be written to: ${(cause as Error).message}. Name a folder of your own (--prefix), and that same folder in DTRACE_CONSUMER_LIBDTRACE.`,
-      { cause },
-    )
-  }
-}
-
-/** Puts the finished folder in the place of an older one. */
-function activate(staging: string, prefix: string): void {
-  const old = `${staging}.old`
-  if (existsSync(prefix)) renameSync(prefix, old)
-  renameSync(staging, prefix)
-  rmSync(old, { recursive: true, force: true })
 }
 
 /** The making of one folder. */

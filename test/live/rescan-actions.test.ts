@@ -327,8 +327,14 @@ describe('several watched directories', () => {
     const going = join(sandbox.folder, 'going')
     await mkdir(going)
     const starting = start({ paths: [dir, going] })
-    // The directories have been found when DTrace is opened, which takes seconds.
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    // The directories have been found when libdtrace is loaded, and it takes seconds from there.
+    await expect
+      .poll(() => readFile('/proc/self/maps', 'utf8'), {
+        interval: 10,
+        timeout: 20_000,
+        message: 'libdtrace is loaded',
+      })
+      .toContain('libdtrace.so')
     await rmdir(going)
     await using watcher = await starting
     expect(await event(watcher, 'missing')).toEqual({ path: going })

@@ -207,7 +207,7 @@ describe('dtrace-watch rescan', () => {
   })
 
   it('says to an ordinary user that it takes privileges', async () => {
-    const { code, stderr } = await asNobody(['rescan', '/tmp', '--process', 'bash'])
+    const { code, stderr } = await asNobody(['rescan', '/tmp', '--', 'true'])
     expect(stderr).toMatch(/dtrace-watch: .*root/s)
     expect(code).toBe(3)
   })

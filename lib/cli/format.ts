@@ -63,3 +63,11 @@ function formatBytes(bytes: Uint8Array): string {
   }
   return text
 }
+
+/** Local time of day, to the millisecond. */
+export function clock(milliseconds: number = Date.now()): string {
+  const date = new Date(milliseconds)
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')
+  return `${time}.${String(date.getMilliseconds()).padStart(3, '0')}`
+}

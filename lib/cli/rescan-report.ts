@@ -1,8 +1,9 @@
 import type { RescanChange, RescanWatcher } from '../watch/index.js'
+import { clock } from './format.js'
 import { type Colors, counted, type Output, printable } from './output.js'
 
-/** Prints what a watcher tells, as it comes. Rejects when its session has died. */
-export function report(watcher: RescanWatcher, output: Output): Promise<never> {
+/** Prints what a watcher tells, as it comes. */
+export function report(watcher: RescanWatcher, output: Output): void {
   watcher.on('change', (change) => {
     output.emit('change', { ...change }, (colors) => changeLine(change, colors))
   })
@@ -26,9 +27,6 @@ export function report(watcher: RescanWatcher, output: Output): Promise<never> {
     output.emit('returned', { path }, ({ green }) => `${clock()}  ${green('back')}      ${printable(path)}`)
   })
   watcher.on('blind', (blind) => output.warn('blind', blind.message, { ...blind }))
-  watcher.on('drop', (drop) => output.warn('drop', drop.message, { ...drop }))
-  watcher.on('fault', (fault) => output.warn('fault', fault.message, { ...fault }))
-  return new Promise((_resolve, reject) => watcher.on('error', reject))
 }
 
 function changeLine({ op, path, from, to, execname, pid, timestamp }: RescanChange, colors: Colors): string {
@@ -41,12 +39,4 @@ function changeLine({ op, path, from, to, execname, pid, timestamp }: RescanChan
 
 function actionLine(what: string, changes: number, { magenta }: Colors): string {
   return `${clock()}  ${magenta(what)}, for ${counted(changes, 'change')}`
-}
-
-/** Local time of day, to the millisecond. */
-function clock(milliseconds: number = Date.now()): string {
-  const date = new Date(milliseconds)
-  const two = (value: number): string => String(value).padStart(2, '0')
-  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':')
-  return `${time}.${String(date.getMilliseconds()).padStart(3, '0')}`
 }

@@ -4,9 +4,9 @@ import { DTraceError } from '../errors.js'
 import { type RescanOptions, RescanWatcher } from '../watch/index.js'
 import { collect, collectOption, parsePid } from './arguments.js'
 import { exitCodes } from './exit-codes.js'
-import { Interrupt } from './interrupt.js'
 import { counted, Output, printable } from './output.js'
 import { report } from './rescan-report.js'
+import { watch } from './watching.js'
 
 export interface RescanFlags {
   pid?: number
@@ -158,32 +158,24 @@ function pace({ every, debounce, maxWait }: RescanFlags): Pace {
 
 async function rescan(options: RescanOptions, json: boolean): Promise<void> {
   const output = new Output({ json })
-  using interrupt = new Interrupt()
-  // Asked a second time: at once. The addon takes its probes away when the process ends, and a command is ended too.
-  void interrupt.forced().then(() => process.exit(exitCodes.forced))
-  const watcher = await RescanWatcher.start({
-    ...options,
-    onOutput: (stream, chunk) => output.passOn(stream, chunk),
-  })
-  const failed = report(watcher, output)
-  sayReady(watcher, options, output)
-  try {
-    await Promise.race([interrupt.stopped(), failed])
-    const { pending } = watcher
-    output.emit('stopping', { pending }, ({ dim }) =>
-      dim(`Stopping, with ${counted(pending, 'change')} to deliver …`),
-    )
-  } finally {
-    await watcher.stop()
-  }
-  if (watcher.pending > 0) process.exitCode = exitCodes.failure
-}
-
-function sayReady({ readyTime }: RescanWatcher, { paths, target }: RescanOptions, output: Output): void {
+  const { paths, target } = options
   const names = [paths].flat()
-  const ready = Math.round(readyTime)
-  output.emit('ready', { paths: names, ready_time: ready }, ({ bold }) => {
-    const then = target === undefined ? 'changes are only reported' : `tells ${describeTarget(target)}`
-    return `${bold('Watching')} ${names.map(printable).join(' ')} after ${ready} ms; ${then}. Ctrl-C stops.`
-  })
+  const watcher = await watch(
+    {
+      start: () =>
+        RescanWatcher.start({ ...options, onOutput: (stream, chunk) => output.passOn(stream, chunk) }),
+      report,
+      ready: () => ({
+        fields: { paths: names },
+        what: names.map(printable).join(' '),
+        action: target === undefined ? 'changes are only reported' : `tells ${describeTarget(target)}`,
+      }),
+      stopping: ({ pending }) =>
+        output.emit('stopping', { pending }, ({ dim }) =>
+          dim(`Stopping, with ${counted(pending, 'change')} to deliver …`),
+        ),
+    },
+    output,
+  )
+  if (watcher.pending > 0) process.exitCode = exitCodes.failure
 }

@@ -9,3 +9,4 @@ export {
 } from './rescan-change.js'
 export type { RescanBlind, RescanEvents, RescanExec, RescanFailure, RescanSignal } from './rescan-events.js'
 export type { RescanOptions } from './rescan-options.js'
+export { Watcher, type WatcherEvents, type WatcherOptions } from './watcher.js'

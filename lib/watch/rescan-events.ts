@@ -1,7 +1,7 @@
 /** What a rescan watcher tells, besides the changes. */
-import type { Drop, Fault } from '../consumer-events.js'
 import type { DTraceError } from '../errors.js'
 import type { DirectoryEvent, RescanChange } from './rescan-change.js'
+import type { WatcherEvents } from './watcher.js'
 
 /** A signal that was sent. */
 export interface RescanSignal {
@@ -39,16 +39,12 @@ export interface RescanBlind {
 }
 
 /** All that a watcher tells. */
-export interface RescanEvents {
+export interface RescanEvents extends WatcherEvents {
   change: [RescanChange]
   signal: [RescanSignal]
   exec: [RescanExec]
   failure: [RescanFailure]
-  drop: [Drop]
-  fault: [Fault]
   blind: [RescanBlind]
   missing: [DirectoryEvent]
   returned: [DirectoryEvent]
-  error: [DTraceError]
-  close: []
 }

@@ -1,11 +1,9 @@
 /** The options of a rescan watcher, and their check. */
 import { z } from 'zod'
 import { type Duration, type PredicateOptions, parseDuration, type Target } from '../act/index.js'
-import { DTraceError } from '../errors.js'
-import type { Options } from '../options.js'
-import type { LibraryLocation } from '../platform/locate.js'
+import { checkOptions, type WatcherOptions, watcherShape } from './watcher.js'
 
-export interface RescanOptions extends PredicateOptions {
+export interface RescanOptions extends PredicateOptions, WatcherOptions {
   /** Directories to watch, with all that is below them. */
   paths: string | readonly string[]
   /** Whom to tell: a process, or a command that gets the changes as JSON lines. Without one there are only events. */
@@ -25,14 +23,8 @@ export interface RescanOptions extends PredicateOptions {
   stopTimeout?: Duration
   /** Changes made by the target itself don't count: it would be told for ever. Default true. */
   ignoreTarget?: boolean
-  /** The most changes that wait for a slow `for await` reader; more are dropped, and counted. Default 100,000. */
-  queueLimit?: number
   /** What a target command writes. */
   onOutput?: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
-  /** DTrace options of the session, as `Consumer.open` takes them. */
-  options?: Options
-  /** The libdtrace to use, instead of the one that is found. */
-  library?: LibraryLocation
 }
 
 /** With the defaults filled in. */
@@ -54,6 +46,7 @@ const text = z.union([z.string(), z.array(z.string())])
 // Globs, users and targets are understood, and refused, where they are used: see lib/act.
 const schema = z
   .strictObject({
+    ...watcherShape,
     paths: z.union([path.transform((one) => [one]), z.array(path).min(1, 'is empty: name a directory')]),
     include: text.optional(),
     exclude: text.optional(),
@@ -66,10 +59,7 @@ const schema = z
     maxWait: duration.optional(),
     stopTimeout: duration.default('10s'),
     ignoreTarget: z.boolean().default(true),
-    queueLimit: z.int().min(1).default(100_000),
     onOutput: z.custom<RescanOptions['onOutput']>((value) => typeof value === 'function').optional(),
-    options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-    library: z.looseObject({ path: z.string() }).optional(),
   })
   .refine(({ maxWait, debounce }) => maxWait === undefined || debounce !== undefined, {
     path: ['maxWait'],
@@ -82,23 +72,12 @@ const schema = z
 
 /** @throws DTraceError `ERR_DTRACE_ARGUMENT` that names the option */
 export function checkRescanOptions(options: RescanOptions): CheckedOptions {
-  const result = schema.safeParse(options)
-  if (!result.success) {
-    const [issue] = result.error.issues
-    const where = issue?.path.length ? `${issue.path.join('.')}: ` : ''
-    throw new DTraceError(
-      'ERR_DTRACE_ARGUMENT',
-      `RescanWatcher: ${where}${issue?.message ?? 'bad options'}`,
-      {
-        cause: result.error,
-      },
-    )
-  }
+  const checked = checkOptions('RescanWatcher', schema, options)
   for (const name of ['every', 'debounce', 'maxWait'] as const) {
-    const value = result.data[name]
+    const value = checked[name]
     if (value !== undefined) parseDuration(value, name)
   }
-  const stopTimeout = parseDuration(result.data.stopTimeout, 'stopTimeout', 0)
+  const stopTimeout = parseDuration(checked.stopTimeout, 'stopTimeout', 0)
   // What zod makes of optional fields, `| undefined`, is not what exactOptionalPropertyTypes means.
-  return { ...result.data, stopTimeout } as unknown as CheckedOptions
+  return { ...checked, stopTimeout } as unknown as CheckedOptions
 }

@@ -3,9 +3,6 @@
  * changed. The D program (`dscripts/<platform>/rescan.d`) selects in the kernel, {@link Locator} settles the path, the
  * options' predicate chooses, the coalescer waits, and the dispatcher sends the signal.
  */
-import { EventEmitter } from 'node:events'
-import { existsSync } from 'node:fs'
-import { join as joinPath } from 'node:path'
 import {
   type Coalesced,
   Coalescer,
@@ -14,14 +11,10 @@ import {
   type Dispatcher,
   type Predicate,
 } from '../act/index.js'
-import { Consumer } from '../consumer.js'
-import type { ConsumerStats } from '../consumer-events.js'
+import type { Consumer } from '../consumer.js'
 import { DTraceError } from '../errors.js'
-import { packageRoot } from '../platform/locate.js'
 import type { DTraceRecord } from '../record/decoder.js'
 import { toText } from './byte-path.js'
-import { emitApart } from './emit.js'
-import { EventQueue } from './event-queue.js'
 import {
   changeToJSON,
   concernsDirectory,
@@ -34,12 +27,13 @@ import { type CheckedOptions, checkRescanOptions, type RescanOptions } from './r
 import { type RawAuthor, type RawChange, RescanAssembler } from './rescan-records.js'
 import { type Place, pathOf, type RootsChange, WatchedRoots } from './roots.js'
 import { type RenamePlaces, Settler } from './settler.js'
+import { scriptFile, startWatcher, Watcher } from './watcher.js'
 import { within } from './within.js'
 
 /** What a change is to somebody who waits for an action. */
 type Reason = RescanChange | undefined
 
-const SCRIPT = joinPath(packageRoot, 'dscripts', process.platform, 'rescan.d')
+const SCRIPT = 'rescan.d'
 /** Pairs of arguments that the script takes; other directories are marked when it runs. */
 const MOST_ARGUMENTS = 8
 /** How often the watched directories are looked at, in milliseconds. */
@@ -77,10 +71,8 @@ const MOST_BLIND = 10_000
  * })
  * for await (const { path, op, execname } of watcher) console.log(execname, op, path)
  */
-export class RescanWatcher extends EventEmitter<RescanEvents> {
-  readonly #started: number
+export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
   readonly #options: CheckedOptions
-  readonly #consumer: Consumer
   readonly #roots: WatchedRoots
   readonly #settler: Settler
   readonly #predicate: Predicate
@@ -88,11 +80,6 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
   readonly #coalescer: Coalescer<Reason> | undefined
   readonly #assembler = new RescanAssembler()
   readonly #blind = new Set<string>()
-  #queue: EventQueue<RescanChange> | undefined
-  #queueDrops = 0
-  #readyTime = 0
-  #ended: { error?: unknown } | undefined
-  #stopping: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #continuation: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
@@ -118,12 +105,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
             ...(checked.signal === undefined ? {} : { signal: checked.signal }),
             ...(checked.onOutput === undefined ? {} : { onOutput: checked.onOutput }),
           })
-    if (!existsSync(SCRIPT)) {
-      throw new DTraceError(
-        'ERR_DTRACE_UNSUPPORTED',
-        `there is no rescan script for ${process.platform} (${SCRIPT})`,
-      )
-    }
+    scriptFile(SCRIPT)
     const roots = new WatchedRoots(checked.paths)
     await roots.scan()
     const [missing] = roots.missing
@@ -135,19 +117,11 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     }
     await dispatcher?.check()
 
-    const consumer = await Consumer.open({
-      strings: 'latin1',
-      ...(checked.options === undefined ? {} : { options: checked.options }),
-      ...(checked.library === undefined ? {} : { library: checked.library }),
-    })
-    try {
+    return await startWatcher(checked, async (consumer) => {
       const watcher = new RescanWatcher(started, checked, consumer, roots, predicate, dispatcher)
       await watcher.#start()
       return watcher
-    } catch (error) {
-      await consumer.close()
-      throw error
-    }
+    })
   }
 
   /** Use {@link RescanWatcher.start}. */
@@ -159,15 +133,13 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     predicate: Predicate,
     dispatcher: Dispatcher | undefined,
   ) {
-    super()
-    this.#started = started
+    super(consumer, { event: 'change', queueLimit: options.queueLimit, started })
     this.#options = options
-    this.#consumer = consumer
     this.#roots = roots
     this.#settler = new Settler(
       roots,
       (change, place, rename) => this.#accept(change, place, rename),
-      (count) => this.#lost(count),
+      (count) => this.lost(count),
     )
     this.#predicate = predicate
     this.#dispatcher = dispatcher
@@ -185,16 +157,6 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     }
   }
 
-  /** Milliseconds that start() took. */
-  get readyTime(): number {
-    return this.#readyTime
-  }
-
-  /** What the session counted. */
-  stats(): ConsumerStats {
-    return this.#consumer.stats()
-  }
-
   /** Changes that wait for an action. */
   get pending(): number {
     return this.#coalescer?.pending ?? 0
@@ -205,32 +167,6 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     return (await this.#coalescer?.flush()) ?? true
   }
 
-  /** The changes from now on. One reader at a time. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<RescanChange> {
-    if (this.#queue !== undefined) {
-      throw new DTraceError(
-        'ERR_DTRACE_STATE',
-        "another loop is reading this watcher; listen to 'change' for a second reader",
-      )
-    }
-    this.#queue = new EventQueue(this.#options.queueLimit, () => {
-      this.#queue = undefined
-    })
-    if (this.#ended !== undefined) this.#queue.end(this.#ended.error)
-    return this.#queue
-  }
-
-  /** The watcher keeps the process alive; not after this. */
-  unref(): this {
-    this.#consumer.unref()
-    return this
-  }
-
-  ref(): this {
-    this.#consumer.ref()
-    return this
-  }
-
   /**
    * Stops watching. What was changed until now is still told, and acted upon, while the probes are taken away. Any number of
    * times.
@@ -239,88 +175,52 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
    *
    * @param options with `force` a command is ended at once, also when the watcher is stopping already
    */
-  stop({ force = false }: { force?: boolean } = {}): Promise<void> {
+  override stop({ force = false }: { force?: boolean } = {}): Promise<void> {
     if (force) this.#dispatcher?.abort()
-    this.#stopping ??= this.#stop()
-    return this.#stopping
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop()
+    return super.stop()
   }
 
   async #start(): Promise<void> {
-    const consumer = this.#consumer
-    consumer.on('batch', (batch) => this.#batch(batch))
-    consumer.on('drop', (drop) => {
-      this.#lost(drop.count)
-      this.#tell('drop', drop, drop.message)
-    })
-    consumer.on('fault', (fault) => {
-      this.#lost(fault.count)
-      this.#tell('fault', fault, fault.message)
-    })
-    consumer.on('error', (error) => this.#died(error))
     const roots = [...this.#roots.roots]
     const args = roots.slice(0, MOST_ARGUMENTS).flatMap(({ dev, ino }) => [String(dev), String(ino)])
-    const program = await consumer.compile({ file: SCRIPT }, { args, defaultArgs: true })
-    await consumer.enable(program)
-    await consumer.go()
+    await this.begin(SCRIPT, args)
     for (const { dev, ino } of roots.slice(MOST_ARGUMENTS)) this.#mark(dev, ino, true)
     // Mounts and directories may have changed meanwhile.
     const change = await this.#roots.scan()
     this.#markRoots(change)
     // Told when somebody can listen.
-    setImmediate(() => this.#stopping === undefined && this.#tellRoots(change))
+    setImmediate(() => !this.stopping && this.#tellRoots(change))
     this.#timer = setInterval(() => void this.#poll(), LOOK).unref()
-    this.#readyTime = performance.now() - this.#started
-  }
-
-  async #stop(): Promise<void> {
-    clearInterval(this.#timer)
-    const drained = await Promise.allSettled([this.#drain()])
-    clearTimeout(this.#continuation)
-    // The probes are the whole machine's: they don't wait for somebody's command.
-    const rest = await Promise.allSettled([this.#deliver(), this.#consumer.close()])
-    this.#end()
-    this.#emit('close')
-    const failed = [...drained, ...rest].find(({ status }) => status === 'rejected')
-    if (failed?.status === 'rejected') throw failed.reason
+    this.started()
   }
 
   /** Waits for all that was seen to have become changes. */
-  async #drain(): Promise<void> {
+  protected override async drain(): Promise<void> {
+    clearInterval(this.#timer)
     // A file system that has died can keep a look or a search waiting for ever.
     await within(PATIENCE, this.#looking)
-    if (this.#consumer.state === 'running') await this.#consumer.stop()
+    await super.drain()
+    clearTimeout(this.#continuation)
     this.#changes(this.#assembler.flush())
     // What is not found by then may have been inside.
-    if (!(await within(PATIENCE, this.#settler.settled()))) this.#lost(this.#settler.searching)
+    if (!(await within(PATIENCE, this.#settler.settled()))) this.lost(this.#settler.searching)
   }
 
   /** The last action. */
-  async #deliver(): Promise<void> {
+  protected override async finish(): Promise<void> {
     this.#coalescer?.stop()
     const late = setTimeout(() => this.#dispatcher?.abort(), this.#options.stopTimeout)
     await this.#coalescer?.flush()
     clearTimeout(late)
   }
 
-  #end(error?: unknown): void {
-    this.#ended ??= { error }
-    this.#queue?.end(error)
-  }
-
-  #died(error: DTraceError): void {
+  protected override died(): void {
     clearInterval(this.#timer)
-    const told = this.#queue !== undefined
-    this.#end(error)
-    if (!told || this.listenerCount('error') > 0) this.#emit('error', error)
   }
 
   // --- From records to changes -------------------------------------------------------------------------------------
 
-  #batch(batch: Iterable<DTraceRecord>): void {
+  protected override batch(batch: Iterable<DTraceRecord>): void {
     this.#settler.nextBatch()
     this.#changes(this.#assembler.add(batch))
     if (this.#assembler.waiting && this.#continuation === undefined) {
@@ -363,25 +263,14 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
       (side) =>
         side !== undefined && this.#predicate({ path: toText(side.below).text, directory, execname, uid }),
     )
-    if (matches) this.#report(makeChange(author, place, rename))
-  }
-
-  #report(change: RescanChange): void {
+    if (!matches) return
+    const change = makeChange(author, place, rename)
     this.#coalescer?.add(change)
-    this.#emit('change', change)
-    if (this.#queue !== undefined && !this.#queue.push(change)) {
-      this.#queueDrops++
-      const message = `a change was dropped: the reader is too slow (queueLimit ${this.#options.queueLimit})`
-      this.#tell(
-        'drop',
-        { kind: 'reader', cpu: undefined, count: 1, total: this.#queueDrops, message },
-        message,
-      )
-    }
+    this.report(change)
   }
 
   /** Something may have changed that nobody saw. */
-  #lost(count: number): void {
+  protected override lost(count: number): void {
     this.#coalescer?.add(undefined, count)
   }
 
@@ -392,7 +281,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     const operation = IORING_OPS[opcode] ?? String(opcode)
     const name = toText(execname).text
     const message = `${name} (pid ${pid}) uses io_uring for ${operation}: if that is in a watched directory, it is not seen`
-    this.#tell('blind', { execname: name, pid, uid, operation, message }, message)
+    this.tell('blind', { execname: name, pid, uid, operation, message }, message)
   }
 
   // --- The watched directories -------------------------------------------------------------------------------------
@@ -425,7 +314,7 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
       .then(async () => {
         this.#looksWaiting--
         const change = await this.#roots.scan()
-        if (this.#consumer.state !== 'running') return
+        if (this.consumer.state !== 'running') return
         this.#markRoots(change)
         this.#tellRoots(change, mount)
       })
@@ -439,24 +328,24 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
 
   #tellRoots({ added, removed, missing, returned }: RootsChange, mount?: RawAuthor & { op: string }): void {
     for (const directory of missing) {
-      this.#tell('missing', directoryEvent(directory), `the watched directory ${directory.name} has gone`)
+      this.tell('missing', directoryEvent(directory), `the watched directory ${directory.name} has gone`)
     }
     for (const directory of returned) {
-      this.#emit('returned', directoryEvent(directory))
+      this.announce('returned', directoryEvent(directory))
     }
     // What is in them has come or gone with them.
-    if (missing.length + returned.length > 0) this.#lost(missing.length + returned.length)
+    if (missing.length + returned.length > 0) this.lost(missing.length + returned.length)
     for (const root of [...added, ...removed]) {
       if (root.below === '' || missing.includes(root.directory)) continue
       const op = added.includes(root) ? 'mount' : 'umount'
-      if (mount === undefined) this.#lost(1)
+      if (mount === undefined) this.lost(1)
       else this.#accept({ ...mount, op }, { directory: root.directory, below: root.below })
     }
   }
 
   #mark(dev: number, ino: bigint, yes: boolean): void {
-    this.#consumer.mark(1, dev, 0, this.#roots.hasDevice(dev) ? 1 : 0)
-    this.#consumer.mark(1, dev, ino, yes ? 1 : 0)
+    this.consumer.mark(1, dev, 0, this.#roots.hasDevice(dev) ? 1 : 0)
+    this.consumer.mark(1, dev, ino, yes ? 1 : 0)
   }
 
   // --- Acting --------------------------------------------------------------------------------------------------------
@@ -466,10 +355,10 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
     const action = await dispatcher.act(lines)
     if (action.kind === 'exec') {
       const { command, pid, duration } = action
-      this.#emit('exec', { command, pid, duration, changes: count })
+      this.announce('exec', { command, pid, duration, changes: count })
     } else {
       for (const { pid } of action.processes) {
-        this.#emit('signal', { pid, signal: action.signal, changes: count })
+        this.announce('signal', { pid, signal: action.signal, changes: count })
       }
     }
   }
@@ -479,21 +368,6 @@ export class RescanWatcher extends EventEmitter<RescanEvents> {
       error instanceof DTraceError
         ? error
         : new DTraceError('ERR_DTRACE_TARGET', `the target could not be told: ${error}`, { cause: error })
-    this.#tell('failure', { error: failure, changes, retryIn }, failure.message)
-  }
-
-  #emit<Name extends keyof RescanEvents>(name: Name, ...event: RescanEvents[Name]): boolean {
-    return emitApart(this as EventEmitter, name, ...event)
-  }
-
-  /** Emits the event; a warning where nobody listens. */
-  #tell<Name extends 'drop' | 'fault' | 'failure' | 'blind' | 'missing'>(
-    name: Name,
-    event: RescanEvents[Name][0],
-    message: string,
-  ): void {
-    const heard = emitApart(this as EventEmitter, name, event)
-    if (!heard)
-      process.emitWarning(message, { type: 'DTraceWarning', code: `DTRACE_RESCAN_${name.toUpperCase()}` })
+    this.tell('failure', { error: failure, changes, retryIn }, failure.message)
   }
 }

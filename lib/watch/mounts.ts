@@ -28,16 +28,17 @@ export interface Location {
 /** The mounts of one mount namespace, as a process in it sees them. */
 export class MountTable {
   readonly mounts: readonly Mount[]
+  readonly #byId: ReadonlyMap<number, Mount>
   readonly #children = new Map<number, Mount[]>()
   readonly #root: Mount | undefined
 
   /** @param text the contents of a mountinfo file, one character per byte */
   constructor(text: string) {
     this.mounts = text.split('\n').flatMap(parseLine)
-    const ids = new Set(this.mounts.map(({ id }) => id))
+    this.#byId = new Map(this.mounts.map((mount) => [mount.id, mount]))
     for (const mount of this.mounts) {
       // The root mount's parent is itself or out of sight.
-      if (mount.parent === mount.id || !ids.has(mount.parent)) this.#root ??= mount
+      if (mount.parent === mount.id || !this.#byId.has(mount.parent)) this.#root ??= mount
       else {
         const siblings = this.#children.get(mount.parent)
         if (siblings === undefined) this.#children.set(mount.parent, [mount])
@@ -52,7 +53,7 @@ export class MountTable {
   }
 
   byId(id: number): Mount | undefined {
-    return this.mounts.find((mount) => mount.id === id)
+    return this.#byId.get(id)
   }
 
   /**

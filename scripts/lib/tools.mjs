@@ -35,6 +35,10 @@ const groups = {
     { name: 'mpd', package: 'mpd' },
     { name: 'mpc', package: 'mpc' },
     { name: 'dnsmasq', package: 'dnsmasq-base' },
+    { name: 'runc', package: 'runc' },
+    { name: 'crun', package: 'crun' },
+    { name: 'bwrap', package: 'bubblewrap' },
+    { name: 'busybox', package: 'busybox-static' },
   ],
   check: [
     { name: 'clang-format', package: 'clang-format' },

@@ -6,10 +6,10 @@ import { fingerprint, stampMatches, writeStamp } from './lib/stamp.mjs'
 import { runLogged, runSteps, StepError } from './lib/steps.mjs'
 import { installTools, missingTools } from './lib/tools.mjs'
 
-const known = ['--test', '--check']
+const known = ['--test', '--check', '--vm']
 const unknown = process.argv.slice(2).find((argument) => !known.includes(argument))
 if (unknown !== undefined) {
-  console.error(`set-up: unknown argument ${unknown}; there are ${known.join(' and ')}.`)
+  console.error(`set-up: unknown argument ${unknown}; there are ${known.join(', ')}.`)
   process.exit(64)
 }
 const wanted = (option) => process.argv.includes(option)
@@ -163,6 +163,7 @@ const tracefs = {
 const steps = [packages, typescript, library, tools('build', 'building the addon'), addon, tracefs]
 if (wanted('--test') || wanted('--check')) steps.push(tools('test', 'the tests'))
 if (wanted('--check')) steps.push(tools('check', 'the checks'))
+if (wanted('--vm')) steps.push(tools('vm', 'the laboratory'))
 
 if (!(await runSteps(steps))) process.exit(1)
 if (process.platform === 'linux' && process.getuid() !== 0) {

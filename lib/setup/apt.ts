@@ -13,11 +13,16 @@ export interface AptSources {
   lines?: string
 }
 
+export interface AptOptions {
+  /** What dependencies are resolved against: what the host has (default), or nothing, for a system of its own. */
+  installed?: 'host' | 'nothing'
+}
+
 export class PrivateApt {
   readonly #folder: string
   readonly #config: string
 
-  constructor(folder: string, sources: AptSources) {
+  constructor(folder: string, sources: AptSources, { installed = 'host' }: AptOptions = {}) {
     this.#folder = folder
     const parts = join(folder, 'sources')
     for (const path of [
@@ -30,6 +35,8 @@ export class PrivateApt {
     writeFileSync(join(parts, 'private.sources'), `${sources.deb822 ?? ''}\n`)
     writeFileSync(join(parts, 'private.list'), `${sources.lines ?? ''}\n`)
     this.#config = join(folder, 'apt.conf')
+    const status = join(folder, 'status')
+    if (installed === 'nothing') writeFileSync(status, '')
     writeFileSync(
       this.#config,
       [
@@ -43,6 +50,7 @@ export class PrivateApt {
         `Dir::Etc::SourceParts "${parts}";`,
         `Dir::State::Lists "${join(folder, 'lists')}";`,
         `Dir::Cache "${join(folder, 'cache')}";`,
+        ...(installed === 'nothing' ? [`Dir::State::status "${status}";`] : []),
         'Dir::Cache::archives "archives";',
         // Nothing is installed, so nothing needs the host's locks.
         'Debug::NoLocking "1";',
@@ -71,6 +79,12 @@ export class PrivateApt {
     const text = await this.#apt('apt-cache', ['policy', name])
     const version = /^ {2}Candidate: (\S+)$/m.exec(text)?.[1]
     return version === '(none)' ? undefined : version
+  }
+
+  /** The packages that this one depends on directly. */
+  async dependencies(name: string): Promise<string[]> {
+    const text = await this.#apt('apt-cache', ['depends', name])
+    return [...text.matchAll(/^ +(?:\|?)(?:Pre)?Depends: (\S+)$/gm)].map((match) => match[1] ?? '')
   }
 
   /** The first of these names that is a package here. */

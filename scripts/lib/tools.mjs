@@ -44,6 +44,11 @@ const groups = {
     { name: 'clang-format', package: 'clang-format' },
     { name: 'clang-tidy', package: 'clang-tidy' },
   ],
+  vm: [
+    { name: 'qemu-system-x86_64', package: 'qemu-system-x86' },
+    { name: 'busybox', package: 'busybox-static' },
+    { name: 'mke2fs', package: 'e2fsprogs' },
+  ],
 }
 
 const unpacked = join(toolsFolder, 'root')

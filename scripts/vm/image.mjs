@@ -21,56 +21,17 @@ import { fingerprint } from '../lib/stamp.mjs'
 import { runLogged, StepError } from '../lib/steps.mjs'
 import { aptOfSuite, unpackAll } from './archive.mjs'
 import { freshFolder, inVm, readRecord, writeRecord } from './cache.mjs'
+import { PACKAGES, SUITE } from './packages.mjs'
 
-const SUITE = 'testing'
-
-/** What is in the guest, and why; with all that these depend on. */
-const PACKAGES = {
-  'a system': [
-    'base-files',
-    'base-passwd',
-    'bash',
-    'bsdutils',
-    'coreutils',
-    'dash',
-    'debianutils',
-    'diffutils',
-    'findutils',
-    'grep',
-    'gzip',
-    'hostname',
-    'iproute2',
-    'libc-bin',
-    'login',
-    'mawk',
-    'mount',
-    'procps',
-    'psmisc',
-    'sed',
-    'tar',
-    'util-linux',
-  ],
-  'what is under test': ['nodejs', 'libdtrace2', 'dtrace'],
-  'programs that tests trace': [
-    'rsync',
-    'runc',
-    'crun',
-    'bubblewrap',
-    'e2fsprogs',
-    'nfs-kernel-server',
-    'nfs-common',
-    'lsof',
-    'strace',
-  ],
-  'test programs in C, USDT ones among them': ['gcc', 'libc6-dev', 'libdtrace2-dev', 'make'],
-}
+/** Raised when what is done to the files below changes. */
+const LAYOUT = 1
 
 export const rootImage = inVm('root.ext4')
 export const modulesImage = inVm('node_modules.ext4')
 const rootRecord = inVm('root.json')
 const modulesRecord = inVm('node_modules.json')
-const rootKey = () => fingerprint(['scripts/vm/image.mjs'])
-const modulesKey = () => fingerprint(['package-lock.json', 'scripts/vm/image.mjs'])
+const rootKey = () => fingerprint(['scripts/vm/packages.mjs'], [LAYOUT])
+const modulesKey = () => fingerprint(['package-lock.json'], [LAYOUT])
 
 /** The packages in the guest and their versions. */
 export const guestPackages = () => readRecord(rootRecord, rootKey())?.packages ?? {}
@@ -126,7 +87,7 @@ function finishSystem(folder) {
     if (!existsSync(at(needed)))
       throw new StepError(
         `the packages of ${SUITE} left no /${needed}`,
-        'Adapt PACKAGES in scripts/vm/image.mjs to this suite.',
+        'Adapt PACKAGES in scripts/vm/packages.mjs to this suite.',
       )
   }
 }

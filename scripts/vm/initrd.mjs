@@ -83,16 +83,20 @@ class ModuleFolder {
       const name = /([^/]+)\.ko(?:\.(?:xz|zst|gz))?$/.exec(path)?.[1]
       if (name !== undefined) this.#files.set(name.replaceAll('-', '_'), join(folder, path))
     }
-    const builtin = readFileSync(join(folder, 'modules.builtin'), 'utf8').trim().split('\n')
+    // Debian 14's packages leave the list to be made at installation: there, what is no module is taken to be built in.
+    const list = join(folder, 'modules.builtin')
+    if (!existsSync(list)) return
+    const builtin = readFileSync(list, 'utf8').trim().split('\n')
     this.#builtin = new Set(builtin.map((path) => basename(path, '.ko').replaceAll('-', '_')))
   }
 
   /** Adds a module after those that it needs. */
   collect(name, order, required) {
-    if (this.#builtin.has(name) || order.has(name)) return
+    if (this.#builtin?.has(name) || order.has(name)) return
     const file = this.#files.get(name)
     if (file === undefined) {
-      if (required) throw new StepError(`the kernel has no module ${name} (looked in ${this.#folder})`)
+      if (required && this.#builtin !== undefined)
+        throw new StepError(`the kernel has no module ${name} (looked in ${this.#folder})`)
       return
     }
     const bytes = decompress(file)

@@ -1,5 +1,5 @@
 /** A stock Debian kernel: the image that a suite's `linux-image-cloud-amd64` stands for, and an initrd for it. */
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fingerprint } from '../lib/stamp.mjs'
 import { StepError } from '../lib/steps.mjs'
@@ -29,24 +29,24 @@ export const kernelStep = (suite) => ({
   },
   async run(note) {
     const unpacked = join(folderOf(suite), 'unpacked')
-    const known = readKernel(unpacked)
-    const release = known ?? (await fetchKernel(suite, unpacked, note))
+    const { release, image, modules } = readKernel(unpacked) ?? (await fetchKernel(suite, unpacked, note))
     note(`making the initrd of ${release}`)
-    const image = join(unpacked, 'boot', `vmlinuz-${release}`)
     const initrd = join(folderOf(suite), 'initrd')
-    const modules = await makeInitrd(join(unpacked, 'usr', 'lib', 'modules', release), initrd)
-    note(`modules in it: ${modules.join(' ')}`)
+    const names = await makeInitrd(modules, initrd)
+    note(`modules in it: ${names.join(' ')}`)
     writeRecord(recordOf(suite), { key: initrdKey(), suite, release, image, initrd })
   },
 })
 
-/** The release of the kernel in this folder, e.g. `6.12.107+deb13-cloud-amd64`. */
+/** The kernel in this folder: its release, e.g. `6.12.107+deb13-cloud-amd64`, its image and its modules. */
 function readKernel(folder) {
-  const boot = join(folder, 'boot')
-  if (!existsSync(boot)) return undefined
-  return readdirSync(boot)
-    .find((name) => name.startsWith('vmlinuz-'))
-    ?.slice('vmlinuz-'.length)
+  const all = join(folder, 'usr', 'lib', 'modules')
+  const release = existsSync(all) ? readdirSync(all)[0] : undefined
+  if (release === undefined) return undefined
+  const modules = join(all, release)
+  // Beside its modules since Debian 14.
+  const image = [join(folder, 'boot', `vmlinuz-${release}`), join(modules, 'vmlinuz')].find(existsSync)
+  return image === undefined ? undefined : { release, image, modules }
 }
 
 async function fetchKernel(suite, folder, note) {
@@ -64,21 +64,15 @@ async function fetchKernel(suite, folder, note) {
   const fresh = freshFolder(`${folder}.new`)
   await unpackAll(wanted, fresh)
   // Kernels of merged-/usr systems have their modules below /usr; older ones below /lib.
-  if (!existsSync(join(fresh, 'usr', 'lib', 'modules'))) {
-    freshFolder(join(fresh, 'usr', 'lib'))
+  if (existsSync(join(fresh, 'lib', 'modules'))) {
+    mkdirSync(join(fresh, 'usr', 'lib'), { recursive: true })
     renameSync(join(fresh, 'lib', 'modules'), join(fresh, 'usr', 'lib', 'modules'))
   }
   rmSync(folder, { recursive: true, force: true })
   renameSync(fresh, folder)
   for (const deb of debs) rmSync(deb, { force: true })
-  const release = readKernel(folder)
-  if (release === undefined)
+  const kernel = readKernel(folder)
+  if (kernel === undefined)
     throw new StepError(`no kernel in ${wanted.map((deb) => basename(deb)).join(', ')}`)
-  return release
-}
-
-/** The kernel's build configuration, e.g. to say what it can do. */
-export function kernelConfig(suite) {
-  const { release } = kernelOf(suite)
-  return readFileSync(join(folderOf(suite), 'unpacked', 'boot', `config-${release}`), 'utf8')
+  return kernel
 }

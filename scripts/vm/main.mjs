@@ -4,7 +4,7 @@ import { modulesStep, rootStep } from './image.mjs'
 import { kernelOf, kernelStep } from './kernel.mjs'
 import { runInGuest } from './qemu.mjs'
 
-const { values, positionals } = parseArgs({
+const { values } = parseArgs({
   allowPositionals: true,
   options: {
     kernel: { type: 'string', default: 'stable,testing' },

@@ -5,6 +5,7 @@ import { splitArguments } from './arguments.js'
 import { outliveBrokenPipes } from './broken-pipe.js'
 import { addDoctor } from './doctor.js'
 import { EXIT_CODE_HELP, exitCodeOf, exitCodes } from './exit-codes.js'
+import { addMounts } from './mounts.js'
 import { Output } from './output.js'
 import { addRescan } from './rescan.js'
 import { addRun } from './run.js'
@@ -49,6 +50,7 @@ function build(rest: readonly string[] | undefined): Command {
     .showHelpAfterError('(dtrace-watch --help, or dtrace-watch help COMMAND, says how)')
     .addHelpText('afterAll', EXIT_CODE_HELP)
   addRescan(program, rest)
+  addMounts(program)
   addRun(program, rest)
   addDoctor(program)
   addSetup(program)

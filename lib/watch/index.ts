@@ -1,5 +1,10 @@
 /** Watchers: what to do when something happens on this machine. */
 export type { Duration, PredicateOptions, Target } from '../act/index.js'
+export type { MountEvent } from './mount-event.js'
+export { optionWords as mountOptionWords } from './mount-flags.js'
+export type { MountOp, MountStep } from './mount-meaning.js'
+export { type MountsEvents, MountsWatcher, watchMounts } from './mount-monitor.js'
+export type { MountsOptions } from './mount-options.js'
 export { RescanWatcher } from './rescan.js'
 export {
   changeToJSON,

@@ -1,0 +1,152 @@
+import type { Command } from 'commander'
+import {
+  type MountEvent,
+  type MountsOptions,
+  type MountsWatcher,
+  mountOptionWords,
+  watchMounts,
+} from '../watch/index.js'
+import { collect, collectOption, parsePid } from './arguments.js'
+import { clock } from './format.js'
+import { type Colors, Output, printable } from './output.js'
+import { watch } from './watching.js'
+
+interface MountsFlags {
+  pid?: number[]
+  name?: string[]
+  path?: string[]
+  type?: string[]
+  user?: string[]
+  zone?: string[]
+  failed?: boolean
+  ok?: boolean
+  calls?: boolean
+  option?: Record<string, string | boolean>
+  json?: boolean
+}
+
+const HELP = `
+Paths are as the process' own mount namespace has them. A glob without a slash is about the name in any folder, one with
+a leading slash begins at /. A leading ! excludes, in all options that take names or globs.
+
+Examples:
+  dtrace-watch mounts --failed
+  dtrace-watch mounts --path '/mnt/**' --type ext4 --type xfs
+  dtrace-watch mounts --zone web --calls --json
+`
+
+export function addMounts(program: Command): void {
+  program
+    .command('mounts')
+    .description('tell what is mounted, unmounted, moved and changed, by whom, and what fails to be')
+    .option('--pid <pid>', 'only by this process; may be repeated', collectPid)
+    .option('--name <program>', 'only by this program, or glob; may be repeated', collect)
+    .option('--path <glob>', 'only at targets that match; may be repeated', collect)
+    .option('--type <fstype>', 'only file systems of this type, or glob; may be repeated', collect)
+    .option('--zone <zone>', 'only in this zone: a name, a glob, or an id; may be repeated', collect)
+    .option('--user <user>', 'only by this user, name or number; may be repeated', collect)
+    .option('--failed', 'only what fails')
+    .option('--ok', 'only what succeeds')
+    .option('--calls', 'each step of the newer calls too: fsopen, fsconfig, fsmount, open_tree, …')
+    .option(
+      '-x, --option <name=value>',
+      'a DTrace option, such as bufsize=16m; may be repeated',
+      collectOption,
+    )
+    .option('--json', 'one JSON object a line')
+    .addHelpText('after', HELP)
+    .action(async (flags: MountsFlags) => {
+      const course = { start: () => watchMounts(mountsOptions(flags)), report, ready: () => ready(flags) }
+      await watch(course, new Output({ json: flags.json === true }))
+    })
+}
+
+function collectPid(value: string, before: number[] | undefined): number[] {
+  return [...(before ?? []), parsePid(value)]
+}
+
+export function mountsOptions(flags: MountsFlags): MountsOptions {
+  const given = Object.entries({
+    pids: flags.pid,
+    processes: flags.name,
+    include: flags.path,
+    types: flags.type,
+    users: flags.user,
+    zones: flags.zone,
+    failedOnly: flags.failed,
+    okOnly: flags.ok,
+    calls: flags.calls,
+    options: flags.option,
+  }).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given) as MountsOptions
+}
+
+function report(watcher: MountsWatcher, output: Output): void {
+  watcher.on('mount', (event) => {
+    output.emit('mount', { ...event }, (colors) => mountLine(event, colors))
+  })
+}
+
+function ready({ pid, name, path, type, user, zone, failed, ok }: MountsFlags): {
+  fields: Record<string, unknown>
+  what: string
+} {
+  const chosen = [
+    ...(pid === undefined ? [] : [`pid ${pid.join(', ')}`]),
+    ...[name, path, type, user, zone].flatMap((texts) => (texts === undefined ? [] : [texts.join(', ')])),
+  ]
+  const kind = failed === true ? 'mounts that fail' : ok === true ? 'mounts that succeed' : 'mounts'
+  return { fields: {}, what: chosen.length === 0 ? kind : `${kind}, of ${printable(chosen.join('; '))}` }
+}
+
+/** `12:00:01.123  mount  /dev/sdb1 on /mnt type ext4 (ro,nosuid)  by mount 1234 in aap` */
+export function mountLine(event: MountEvent, { cyan, dim, red, yellow }: Colors): string {
+  const { op, error, execname, pid, zone_name, timestamp } = event
+  const failed = error === undefined ? '' : `${red(`failed: ${error}`)}  `
+  const who = `${dim('by')} ${yellow(printable(execname))} ${dim(String(pid))} ${dim('in')} ${printable(zone_name)}`
+  const name = error === undefined ? cyan(op.padEnd(11)) : red(op.padEnd(11))
+  return `${clock(timestamp)}  ${name}  ${failed}${what(event)}  ${who}`
+}
+
+function what(event: MountEvent): string {
+  const { op, call, source, target, fstype, parameter, propagation } = event
+  const words = [...details(event)]
+  const more = words.length === 0 ? '' : ` (${printable(words.join(','))})`
+  const from = source === undefined ? undefined : printable(source)
+  const at = target === undefined ? undefined : printable(target)
+  const type = fstype === undefined ? '' : ` type ${printable(fstype)}`
+  switch (op) {
+    case 'move':
+      return `${from ?? '?'} to ${at ?? '?'}${type}${more}`
+    case 'pivot_root':
+      return `${from ?? '?'} is /, the old root is at ${at ?? '?'}`
+    case 'propagation':
+      return from === undefined
+        ? `${at ?? '?'} ${propagation ?? '?'}${more}`
+        : `${at ?? '?'} as ${from}${more}`
+    case 'mount':
+    case 'bind':
+    case 'remount': {
+      const step = event.error !== undefined && call.startsWith('fs') ? ` at ${call}` : ''
+      const failing = parameter === undefined ? '' : ` ${printable(parameter)}`
+      const place = [from, at].filter((path) => path !== undefined).join(' on ')
+      return `${place}${type}${more}${step}${failing}`.trimStart()
+    }
+    default: {
+      const rest = parameter === undefined ? '' : ` ${printable(parameter)}`
+      const command = op === 'fsconfig' && parameter === undefined ? ` ${event.flag_names.join()}` : ''
+      return `${at ?? from ?? ''}${type}${more}${rest}${command}`.trimStart()
+    }
+  }
+}
+
+/** As mount(8) writes options: those of the mount, then those of the file system; what is taken away after a minus sign. */
+function* details(event: MountEvent): Generator<string> {
+  const { op, flag_names, attr_set_names, attr_clr_names, options, propagation } = event
+  yield* mountOptionWords(flag_names)
+  yield* mountOptionWords(attr_set_names ?? [])
+  for (const word of mountOptionWords(attr_clr_names ?? [])) yield `-${word}`
+  if (propagation !== undefined && op !== 'propagation') yield propagation
+  if (flag_names.includes('AT_RECURSIVE')) yield 'rec'
+  if (options !== undefined) yield options
+}

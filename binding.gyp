@@ -9,18 +9,14 @@
       "sources": [
         "native/addon.cc",
         "native/consumer.cc",
-        "native/descriptors.cc",
-        "native/leave.cc",
         "native/libdtrace.cc",
-        "native/procfs_view.cc",
         "native/record_batch.cc",
         "native/session.cc",
         "native/signal_probe.cc",
         "native/sources.cc",
         "native/statement.cc",
         "native/symbols.cc",
-        "native/to_js.cc",
-        "native/wakeup.cc"
+        "native/to_js.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS",
@@ -32,7 +28,18 @@
         "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
         "OTHER_CPLUSPLUSFLAGS": ["-idirafter", "<(dtrace_include)"]
       },
-      "conditions": [["OS=='linux'", { "libraries": ["-ldl"] }]]
+      "conditions": [
+        ["OS=='linux'", {
+          # What libdtrace 2 needs beside it. For the other systems everything is in native/platform's headers.
+          "sources": [
+            "native/platform/linux/descriptors.cc",
+            "native/platform/linux/leave.cc",
+            "native/platform/linux/procfs_view.cc",
+            "native/platform/linux/wakeup.cc"
+          ],
+          "libraries": ["-ldl"]
+        }]
+      ]
     }
   ]
 }

@@ -6,8 +6,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "procfs_view.h"
-
 namespace dtc {
 namespace {
 
@@ -284,7 +282,7 @@ Result Session::DoSetOption(const std::string& name, const std::optional<std::st
     dtrace_optval_t rate = 0;
     library_->dtrace_getopt(handle_->get(), "switchrate", &rate);
     switchrate_ = std::chrono::nanoseconds(static_cast<int64_t>(rate));
-    if (running_) SetSwitchrate(kWaitForData);
+    if (running_) SetSwitchrate(can_wait_ ? kWaitForData : kDoNotWait);
   }
   return std::monostate{};
 }
@@ -346,8 +344,9 @@ bool Session::InstallHandlers() {
   const int drops = library_->dtrace_handle_drop(
       handle_->get(),
       [](const dtrace_dropdata_t* data, void* self) {
-        static_cast<Session*>(self)->sink_(Drop{DropKind(data->dtdda_kind), data->dtdda_cpu, data->dtdda_drops,
-                                                data->dtdda_total, data->dtdda_msg == nullptr ? "" : data->dtdda_msg});
+        const char* message = data->dtdda_msg == nullptr ? "" : data->dtdda_msg;
+        static_cast<Session*>(self)->sink_(Drop{DropKind(data->dtdda_kind), static_cast<uint32_t>(data->dtdda_cpu),
+                                                data->dtdda_drops, data->dtdda_total, message});
         return DTRACE_HANDLE_OK;
       },
       this);
@@ -366,20 +365,17 @@ Result Session::DoGo() {
   if (library_->dtrace_getopt(handle_->get(), "switchrate", &rate) == 0) {
     switchrate_ = std::chrono::nanoseconds(static_cast<int64_t>(rate));
   }
-  if (wakeup_.Join()) {
-    SetSwitchrate(kWaitForData);
-  } else {
-    // It cannot be woken, so it must not wait: look once per switchrate.
-    SetSwitchrate(kDoNotWait);
-    if (switchrate_.count() == 0) switchrate_ = std::chrono::milliseconds(1);
-  }
+  // What cannot be woken must not wait: then this thread looks once per switchrate.
+  can_wait_ = wakeup_.Join();
+  SetSwitchrate(can_wait_ ? kWaitForData : kDoNotWait);
+  if (!can_wait_ && switchrate_.count() == 0) switchrate_ = std::chrono::milliseconds(1);
   running_ = true;
   return std::monostate{};
 }
 
 int Session::Go() {
   if (own_procfs_) return platform::Go(library_->dtrace_go, handle_->get());
-  const ProcfsView view(library_path_);
+  const platform::ProcfsView view(library_path_);
   if (!view.path().empty()) library_->dtrace_setopt(handle_->get(), kProcfsPath, view.path().c_str());
   const int result = platform::Go(library_->dtrace_go, handle_->get());
   // The view goes away; a setopt that succeeds leaves the error of a go that has failed.
@@ -406,7 +402,7 @@ void Session::OnFault(const dtrace_errdata_t& data) {
   const uint32_t counted = fault_ ? fault_->count : 0;
   fault_ = Fault{counted + 1,
                  NameOf(*data.dteda_pdesc),
-                 data.dteda_cpu,
+                 static_cast<uint32_t>(data.dteda_cpu),
                  data.dteda_fault,
                  name == nullptr ? "" : name,
                  data.dteda_addr,
@@ -441,7 +437,7 @@ int Session::OnProbe(const dtrace_probedata_t& data) {
 
 void Session::Append(const Source& source, const dtrace_probedata_t& data) {
   const Statement& statement = *source.statement;
-  batch_.Begin(statement, source.number, data.dtpda_cpu);
+  batch_.Begin(statement, source.number, static_cast<uint32_t>(data.dtpda_cpu));
   for (const Field& field : statement.fields) {
     const char* value = data.dtpda_data + field.source_offset;
     switch (field.kind) {

@@ -16,13 +16,11 @@
 #include <utility>
 #include <vector>
 
-#include "leave.h"
 #include "libdtrace.h"
 #include "message.h"
 #include "record_batch.h"
 #include "sources.h"
 #include "symbols.h"
-#include "wakeup.h"
 
 namespace dtc {
 
@@ -124,8 +122,8 @@ class Session {
   bool process_ends_ = false;
   std::atomic<int> batches_in_flight_{0};
   std::atomic<int> faults_in_flight_{0};
-  Wakeup wakeup_;
-  Leave leave_;
+  platform::Wakeup wakeup_;
+  platform::Leave leave_;
 
   // The session thread's own.
   std::unique_ptr<Library> library_;
@@ -136,8 +134,9 @@ class Session {
   bool enabled_ = false;
   bool running_ = false;
   bool stopped_ = false;
+  bool can_wait_ = false;  // dtrace_work() may wait for data: see platform::Wakeup
   std::string library_path_;
-  bool own_procfs_ = false;  // the user has said where /proc is: see ProcfsView
+  bool own_procfs_ = false;  // the user has said where /proc is: see platform::ProcfsView
   std::chrono::nanoseconds switchrate_ = std::chrono::milliseconds(10);
   Clock::time_point last_work_;
   std::optional<int32_t> exit_status_;

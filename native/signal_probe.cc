@@ -2,16 +2,12 @@
 
 #include <cstdint>
 
-#ifdef __linux__
-#include <sys/prctl.h>
-#endif
+#include "platform/platform.h"
 
 namespace dtc {
 
 Napi::Value SignalProbe(const Napi::CallbackInfo& info) {
-#ifdef __linux__
-  constexpr int kOption = 0x44545243;  // "DTRC"
-  unsigned long numbers[4] = {0, 0, 0, 0};
+  uint64_t numbers[4] = {0, 0, 0, 0};
   for (size_t i = 0; i < 4 && i < info.Length(); i++) {
     if (!info[i].IsBigInt()) {
       Napi::TypeError::New(info.Env(), "signalProbe takes bigints").ThrowAsJavaScriptException();
@@ -20,11 +16,7 @@ Napi::Value SignalProbe(const Napi::CallbackInfo& info) {
     bool lossless = true;
     numbers[i] = info[i].As<Napi::BigInt>().Uint64Value(&lossless);
   }
-  prctl(kOption, numbers[0], numbers[1], numbers[2], numbers[3]);
-  return Napi::Boolean::New(info.Env(), true);
-#else
-  return Napi::Boolean::New(info.Env(), false);
-#endif
+  return Napi::Boolean::New(info.Env(), platform::SignalProbe(numbers));
 }
 
 }  // namespace dtc

@@ -45,17 +45,9 @@ const Statement& Sources::StatementOf(const dtrace_probedata_t& data, bool* is_n
   *is_new = known == nullptr;
   if (known == nullptr) {
     std::vector<FieldSource> fields;
-    const dtrace_recdesc_t* records = platform::Records(data);
     for (int i = 0; i < platform::RecordCount(data); i++) {
-      const dtrace_recdesc_t& record = records[i];
-      FieldSource field{static_cast<uint16_t>(record.dtrd_action),
-                        record.dtrd_size,
-                        record.dtrd_offset,
-                        record.dtrd_alignment,
-                        record.dtrd_arg,
-                        {},
-                        false};
-      void* format = platform::Format(record);
+      FieldSource field = platform::Describe(data, i);
+      void* format = platform::Format(data, i);
       if (format != nullptr) {
         field.has_format = true;
         field.format = PrintfFormat(format);

@@ -46,6 +46,16 @@ std::string Conversions(const std::string& format) {
   return found;
 }
 
+// Text alone, so that whatever is recorded is no value of it. (No program has an empty format: that is one which could
+// not be read.)
+bool IsText(const std::string& format) {
+  if (format.empty()) return false;
+  for (size_t at = format.find('%'); at != std::string::npos; at = format.find('%', at + 2)) {
+    if (format.compare(at, 2, "%%") != 0) return false;
+  }
+  return true;
+}
+
 FieldKind KindInPrintf(const FieldSource& source, char conversion) {
   // How wide something is printed is no data.
   if (source.size == 0 || conversion == '*') return FieldKind::kNone;
@@ -96,19 +106,21 @@ FieldKind KindOf(const FieldSource& source) {
 Statement::Statement(std::vector<FieldSource> from) : sources(std::move(from)) {
   std::string conversions;
   size_t next_conversion = 0;
+  bool only_text = false;  // a printf of this kind has no value, though the older libdtrace records a 0
   uint32_t wire = kRecordHeaderSize;
 
   for (const FieldSource& source : sources) {
     if (source.has_format) {
       conversions = Conversions(source.format);
       next_conversion = 0;
+      only_text = IsText(source.format);
     }
     FieldKind kind = FieldKind::kNone;
-    if (IsPrintfLike(source.action)) {
+    if (IsPrintfLike(source.action) && !only_text) {
       const bool named = next_conversion < conversions.size();
       kind = KindInPrintf(source, named ? conversions[next_conversion] : '\0');
       if (source.size != 0) next_conversion++;
-    } else {
+    } else if (!IsPrintfLike(source.action)) {
       kind = KindOf(source);
     }
     if (source.action == kCommit || source.action == kDiscard) speculates = true;

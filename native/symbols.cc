@@ -20,6 +20,12 @@ uint64_t Word(const char* data, size_t index) {
   return word;
 }
 
+std::string Hex(uint64_t number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "0x%" PRIx64, number);
+  return text;
+}
+
 }  // namespace
 
 // Between records only: frames point into the tables.
@@ -35,20 +41,10 @@ void Symbols::Age() {
 std::string_view Symbols::Kernel(uint64_t address) {
   const auto [entry, is_new] = kernel_.try_emplace(address);
   if (is_new) {
-    char text[512];
-    GElf_Sym symbol;
-    dtrace_syminfo_t info;
-    if (library_.dtrace_lookup_by_addr(handle_, address, &symbol, &info) == 0) {
-      if (address > symbol.st_value) {
-        std::snprintf(text, sizeof text, "%s`%s+0x%" PRIx64, info.object, info.name,
-                      address - static_cast<uint64_t>(symbol.st_value));
-      } else {
-        std::snprintf(text, sizeof text, "%s`%s", info.object, info.name);
-      }
-    } else {
-      std::snprintf(text, sizeof text, "0x%" PRIx64, address);
-    }
-    entry->second = text;
+    const auto symbol = platform::SymbolAt(library_.dtrace_lookup_by_addr, handle_, address);
+    const uint64_t offset = symbol && address > symbol->start ? address - symbol->start : 0;
+    entry->second = symbol ? symbol->object + "`" + symbol->name : Hex(address);
+    if (offset != 0) entry->second += "+" + Hex(offset);
   }
   return entry->second;
 }

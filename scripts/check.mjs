@@ -1,12 +1,13 @@
 /**
- * `npm run check`: everything that can be said about the sources without a user: style, types, static analysis, the native
- * tests under sanitizers, then `npm test` (left out with --without-tests). Every check runs, and the failed ones are
+ * `npm run check`: everything that can be said about the sources without a user: style, types, static analysis, the other
+ * systems, the native tests under sanitizers, then `npm test` (left out with --without-tests). Every check runs, and the failed ones are
  * named at the end. `--only NAME…` runs those alone.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism, homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { inRoot, toolEnvironment, toolsFolder } from './lib/paths.mjs'
+import { checkPlatforms } from './lib/platforms.mjs'
 import { commands, run, runNode } from './lib/run.mjs'
 
 const nativeSources = ['native', 'test/native', 'bench'].flatMap((folder) =>
@@ -21,14 +22,13 @@ function filesBelow(folder, pattern) {
     .sort()
 }
 
-/** The flags with which node-gyp compiles the addon, as far as they matter to an analysis. */
-function addonFlags() {
+/** The flags with which node-gyp compiles the addon on every system, as far as they matter to an analysis. */
+function nodeFlags() {
   const prefix = dirname(dirname(process.execPath))
   const headers = [
     join(prefix, 'include', 'node'),
     join(homedir(), '.cache', 'node-gyp', process.versions.node, 'include', 'node'),
   ]
-  const { DTRACE_INCLUDE } = toolEnvironment()
   const flags = [
     '-std=c++17',
     '-DNAPI_VERSION=9',
@@ -38,6 +38,13 @@ function addonFlags() {
   const include = headers.find((folder) => existsSync(join(folder, 'node_api.h')))
   for (const folder of [include, inRoot('node_modules', 'node-addon-api')])
     if (folder) flags.push('-isystem', folder)
+  return flags
+}
+
+/** The same, and what is this system's. */
+function addonFlags() {
+  const { DTRACE_INCLUDE } = toolEnvironment()
+  const flags = nodeFlags()
   if (DTRACE_INCLUDE) flags.push('-idirafter', DTRACE_INCLUDE)
   const tools = join(toolsFolder, 'root', 'usr')
   if (existsSync(join(tools, 'include', 'c++'))) {
@@ -74,6 +81,7 @@ const checks = [
   ['types of the tests', () => runNode(commands.tsc, ['-p', inRoot('tsconfig.test.json')])],
   ['clang-format', () => run('clang-format', ['--dry-run', '-Werror', ...nativeSources])],
   ['clang-tidy', () => clangTidy(filesBelow('native', /\.cc$/))],
+  ['platforms', () => checkPlatforms(nodeFlags())],
   [
     'native tests with AddressSanitizer and UBSan',
     () => runNode(inRoot('scripts', 'native-tests.mjs'), ['address,undefined']),

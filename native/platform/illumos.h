@@ -1,11 +1,17 @@
 // What is particular to illumos' libdtrace (usr/src/lib/libdtrace/common/dtrace.h and
-// usr/src/uts/common/sys/dtrace.h of illumos-gate).
+// usr/src/uts/common/sys/dtrace.h of illumos-gate): nothing else has its soname.
 #pragma once
 
+#include "gelf_symbols.h"
 #include "older.h"
 
 namespace dtc::platform {
 
 inline constexpr const char* kLibraryName = "libdtrace.so.1";
+
+template <typename CreateFunction>
+Process* CreateProcess(CreateFunction create, dtrace_hdl_t* handle, const char* file, char* const* argv) {
+  return create(handle, file, argv);
+}
 
 }  // namespace dtc::platform

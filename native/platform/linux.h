@@ -1,12 +1,19 @@
-// What is particular to Oracle's libdtrace 2 (eBPF). Facts: LIBRARY names from Debian's and Oracle's packages,
-// everything else from <dtrace.h> of libdtrace 2.0.
+// What is particular to Oracle's libdtrace 2 (eBPF). Facts: <dtrace.h> of libdtrace 2.0, and docs/libdtrace.md.
 #pragma once
 
 #include <dtrace.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <optional>
+
+#include "../statement.h"
+#include "linux/leave.h"
+#include "linux/procfs_view.h"
+#include "linux/wakeup.h"
+#include "shapes.h"
 
 namespace dtc::platform {
 
@@ -15,39 +22,47 @@ inline constexpr const char* kLibraryName = "libdtrace.so.2";
 // libdtrace 2 collects probe and type data in a step of its own; a compile without it crashes.
 inline constexpr bool kHasInit = true;
 
+template <typename GoFunction>
+int Go(GoFunction go, dtrace_hdl_t* handle) {
+  return go(handle, 0);
+}
+
+// ---- Probes ----
+
 inline const char* Provider(const dtrace_probedesc_t& probe) { return probe.prv; }
 inline const char* Module(const dtrace_probedesc_t& probe) { return probe.mod; }
 inline const char* Function(const dtrace_probedesc_t& probe) { return probe.fun; }
 inline const char* Name(const dtrace_probedesc_t& probe) { return probe.prb; }
 inline unsigned Id(const dtrace_probedesc_t& probe) { return probe.id; }
 
+// ---- Records ----
+
 // The clause a firing belongs to.
 inline unsigned StatementId(const dtrace_probedata_t& data) { return static_cast<unsigned>(data.dtpda_stid); }
 
-template <typename GoFunction>
-int Go(GoFunction go, dtrace_hdl_t* handle) {
-  return go(handle, 0);
+inline int RecordCount(const dtrace_probedata_t& data) { return data.dtpda_ddesc->dtdd_nrecs; }
+
+// What is recorded at this place, without the text of a format.
+inline FieldSource Describe(const dtrace_probedata_t& data, int index) {
+  const dtrace_recdesc_t& record = data.dtpda_ddesc->dtdd_recs[index];
+  return {static_cast<uint16_t>(record.dtrd_action),
+          record.dtrd_size,
+          record.dtrd_offset,
+          record.dtrd_alignment,
+          record.dtrd_arg,
+          {},
+          false};
 }
 
-// The parsed printf format that begins at this value.
-inline void* Format(const dtrace_recdesc_t& record) {
+// The parsed printf format that begins at this value, else null.
+inline void* Format(const dtrace_probedata_t& data, int index) {
+  const dtrace_recdesc_t& record = data.dtpda_ddesc->dtdd_recs[index];
   return DTRACEACT_ISPRINTFLIKE(record.dtrd_action) ? record.dtrd_format : nullptr;
 }
 
-inline int RecordCount(const dtrace_probedata_t& data) { return data.dtpda_ddesc->dtdd_nrecs; }
-inline const dtrace_recdesc_t* Records(const dtrace_probedata_t& data) { return data.dtpda_ddesc->dtdd_recs; }
-
-// Where the addresses of a stack()'s or ustack()'s record are. Seen with libdtrace 2.0.7: the largest number of frames;
-// a word with 1 in its lower half and the process in its upper half for a user's stack, else 0; the addresses, up to
-// a 0 or that number. Older 2.0 versions have the process alone before a user's addresses, and nothing before the
-// kernel's.
-struct StackHeader {
-  size_t first;
-  size_t end;
-  bool user;
-  uint32_t pid;
-};
-
+// Seen with libdtrace 2.0.7: the largest number of frames; a word with 1 in its lower half and the process in its upper
+// half for a user's stack, else 0; the addresses, up to a 0 or that number. Older 2.0 versions have the process alone
+// before a user's addresses, and nothing before the kernel's.
 inline StackHeader ReadStackHeader(const char* data, size_t words, unsigned action) {
   uint64_t header[2] = {0, 0};
   std::memcpy(header, data, std::min<size_t>(words, 2) * sizeof header[0]);
@@ -56,6 +71,51 @@ inline StackHeader ReadStackHeader(const char* data, size_t words, unsigned acti
   }
   const bool user = action == DTRACEACT_USTACK || action == DTRACEACT_JSTACK;
   return {user ? size_t{1} : 0, words, user, user ? static_cast<uint32_t>(header[0]) : 0};
+}
+
+// ---- Symbols ----
+
+// `look_up` is dtrace_lookup_by_addr. Nothing where libdtrace knows no symbol.
+template <typename LookUpFunction>
+std::optional<KernelSymbol> SymbolAt(LookUpFunction look_up, dtrace_hdl_t* handle, uint64_t address) {
+  GElf_Sym symbol = {};
+  dtrace_syminfo_t info = {};
+  if (look_up(handle, address, &symbol, &info) != 0) return std::nullopt;
+  return KernelSymbol{info.object, info.name, symbol.st_value};
+}
+
+// ---- Processes that libdtrace starts or holds ----
+
+using Process = struct dtrace_proc;
+
+// Takes the process itself, which may be gone by then, by its number.
+using ProcessHandler = void(pid_t pid, const char* error, void* self);
+
+inline constexpr const char* kGrabProcess = "dtrace_proc_grab_pid";
+
+template <typename CreateFunction>
+Process* CreateProcess(CreateFunction create, dtrace_hdl_t* handle, const char* file, char* const* argv) {
+  return create(handle, file, argv, 0);
+}
+
+template <typename GrabFunction>
+Process* GrabProcess(GrabFunction grab, dtrace_hdl_t* handle, pid_t pid) {
+  return grab(handle, pid, 0);
+}
+
+// ---- Waiting ----
+
+// There is no dtrace_sleep: dtrace_work() waits for data by itself, see Wakeup, and tells of processes.
+inline constexpr const char* kSleep = nullptr;
+
+// ---- Into the running program ----
+
+// A system call that does nothing but carry four numbers to a clause on syscall::prctl:entry. There is no such option,
+// so the kernel answers EINVAL and changes nothing.
+inline bool SignalProbe(const uint64_t (&numbers)[4]) {
+  constexpr int kOption = 0x44545243;  // "DTRC"
+  prctl(kOption, numbers[0], numbers[1], numbers[2], numbers[3]);
+  return true;
 }
 
 }  // namespace dtc::platform

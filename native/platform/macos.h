@@ -1,11 +1,32 @@
-// What is particular to macOS' libdtrace (lib/libdtrace/common/dtrace.h of apple-oss-distributions/dtrace): illumos'
-// API in a dylib.
+// What is particular to macOS' libdtrace (lib/libdtrace/common/dtrace.h of apple-oss-distributions/dtrace and
+// bsd/sys/dtrace.h of xnu): a dylib, and symbols of its own kind.
 #pragma once
+
+#include <cstddef>
 
 #include "older.h"
 
 namespace dtc::platform {
 
 inline constexpr const char* kLibraryName = "/usr/lib/libdtrace.dylib";
+
+template <typename CreateFunction>
+Process* CreateProcess(CreateFunction create, dtrace_hdl_t* handle, const char* file, char* const* argv) {
+  return create(handle, file, argv);
+}
+
+// `look_up` is dtrace_lookup_by_addr. Nothing where libdtrace knows no symbol. dtrace.h calls its symbol GElf_Sym and
+// takes the name back at its end, so the type comes from the function: the fifth argument points to it.
+template <typename Symbol>
+std::optional<KernelSymbol> SymbolAt(int (*look_up)(dtrace_hdl_t*, decltype(Symbol::st_value), char*, size_t, Symbol*,
+                                                    dtrace_syminfo_t*),
+                                     dtrace_hdl_t* handle, uint64_t address) {
+  // A name that libdtrace makes up, as of a C++ symbol, is written here.
+  char name[1024] = "";
+  Symbol symbol = {};
+  dtrace_syminfo_t info = {};
+  if (look_up(handle, address, name, sizeof name, &symbol, &info) != 0) return std::nullopt;
+  return KernelSymbol{info.dts_object, info.dts_name, symbol.st_value};
+}
 
 }  // namespace dtc::platform

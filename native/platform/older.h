@@ -1,15 +1,32 @@
-// What the libdtraces of illumos, FreeBSD and macOS have in common: the API of 2005, without dtrace_init, with its own
-// names for the fields. Included by the header of each, which has the rest.
+// What the libdtraces of illumos, FreeBSD and macOS have in common: the API of 2005, where the kernel gathers records
+// by itself and the library only fetches them. Included by the header of each, which has the rest.
+//
+// Facts: lib/libdtrace/common/dtrace.h and sys/dtrace.h of each system (docs/platforms.md says of which versions), the
+// library's dt_consume.c, dt_dof.c, dt_program.c and dt_work.c, and the kernel's dtrace_ecb_action_add().
 #pragma once
 
 #include <dtrace.h>
+#include <sys/types.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <optional>
+
+#include "../statement.h"
+#include "shapes.h"
+#include "unneeded.h"
 
 namespace dtc::platform {
 
 inline constexpr bool kHasInit = false;
+
+template <typename GoFunction>
+int Go(GoFunction go, dtrace_hdl_t* handle) {
+  return go(handle);
+}
+
+// ---- Probes ----
 
 inline const char* Provider(const dtrace_probedesc_t& probe) { return probe.dtpd_provider; }
 inline const char* Module(const dtrace_probedesc_t& probe) { return probe.dtpd_mod; }
@@ -17,36 +34,95 @@ inline const char* Function(const dtrace_probedesc_t& probe) { return probe.dtpd
 inline const char* Name(const dtrace_probedesc_t& probe) { return probe.dtpd_name; }
 inline unsigned Id(const dtrace_probedesc_t& probe) { return probe.dtpd_id; }
 
-// The older API numbers enabled probes: one number for each pair of probe and clause.
+// ---- Records ----
+
+// Enabled probes are numbered here: one number for each pair of probe and clause.
 inline unsigned StatementId(const dtrace_probedata_t& data) { return data.dtpda_edesc->dtepd_epid; }
 
-template <typename GoFunction>
-int Go(GoFunction go, dtrace_hdl_t* handle) {
-  return go(handle);
-}
-
-// The parsed printf format that begins at this value: it hangs on the statement, which the action carries along.
-inline void* Format(const dtrace_recdesc_t& record) {
-  if (!DTRACEACT_ISPRINTFLIKE(record.dtrd_action) || record.dtrd_format == 0) return nullptr;
-  return reinterpret_cast<dtrace_stmtdesc_t*>(static_cast<uintptr_t>(record.dtrd_uarg))->dtsd_fmtdata;
-}
-
 inline int RecordCount(const dtrace_probedata_t& data) { return data.dtpda_edesc->dtepd_nrecs; }
-inline const dtrace_recdesc_t* Records(const dtrace_probedata_t& data) { return data.dtpda_edesc->dtepd_rec; }
 
-// Where the addresses of a stack()'s or ustack()'s record are: a user's stack begins with the process.
-struct StackHeader {
-  size_t first;
-  size_t end;
-  bool user;
-  uint32_t pid;
-};
+// The statement that an action was compiled into. dtrace_stmt_action() puts it into the action, and the kernel hands it
+// back with each record; libdtrace itself finds an aggregation's name in this way.
+inline const dtrace_stmtdesc_t* StatementOf(const dtrace_recdesc_t& record) {
+  return reinterpret_cast<const dtrace_stmtdesc_t*>(static_cast<uintptr_t>(record.dtrd_uarg));
+}
 
+// What is recorded at this place, without the text of a format; told as libdtrace 2 tells it.
+inline FieldSource Describe(const dtrace_probedata_t& data, int index) {
+  constexpr uint64_t kSigned = 1;
+  constexpr uint64_t kByReference = 4;
+  const dtrace_recdesc_t& record = data.dtpda_edesc->dtepd_rec[index];
+  FieldSource source{static_cast<uint16_t>(record.dtrd_action),
+                     record.dtrd_size,
+                     record.dtrd_offset,
+                     record.dtrd_alignment,
+                     record.dtrd_arg,
+                     {},
+                     false};
+  switch (record.dtrd_action) {
+    case DTRACEACT_DIFEXPR: {
+      // The kernel knows only how large it is, and works out an alignment from that. Whether it is a string is in the
+      // compiled expression; of a sign nothing is kept, and dtrace(1) prints all integers as signed ones.
+      const dtrace_stmtdesc_t* statement = StatementOf(record);
+      const dtrace_actdesc_t* action = statement == nullptr ? nullptr : statement->dtsd_action;
+      source.argument = kSigned;
+      if (action == nullptr || action->dtad_difo == nullptr) break;
+      const dtrace_diftype_t& type = action->dtad_difo->dtdo_rtype;
+      if ((type.dtdt_flags & DIF_TF_BYREF) == 0) break;
+      source.argument = kByReference;
+      source.alignment = type.dtdt_kind == DIF_TYPE_STRING ? 1 : 8;
+      break;
+    }
+    case DTRACEACT_USTACK:
+    case DTRACEACT_JSTACK: {
+      // The process, and as many addresses as the argument's lower half says; a jstack()'s names follow.
+      const uint64_t words = 1 + (record.dtrd_arg & UINT32_MAX);
+      source.size = static_cast<uint32_t>(std::min<uint64_t>(record.dtrd_size, words * sizeof(uint64_t)));
+      break;
+    }
+    default:
+      break;
+  }
+  return source;
+}
+
+// The parsed printf format that begins at this value, else null. dtrace_dof_create() gives the format to every value of
+// a printf, so it begins where the statement does.
+inline void* Format(const dtrace_probedata_t& data, int index) {
+  const dtrace_recdesc_t* records = data.dtpda_edesc->dtepd_rec;
+  const dtrace_recdesc_t& record = records[index];
+  if (!DTRACEACT_ISPRINTFLIKE(record.dtrd_action) || record.dtrd_format == 0 || record.dtrd_uarg == 0) return nullptr;
+  if (index > 0 && records[index - 1].dtrd_uarg == record.dtrd_uarg) return nullptr;
+  return StatementOf(record)->dtsd_fmtdata;
+}
+
+// A user's stack begins with the process; all are 64-bit kernels, whose addresses are words.
 inline StackHeader ReadStackHeader(const char* data, size_t words, unsigned action) {
   if (action != DTRACEACT_USTACK && action != DTRACEACT_JSTACK) return {0, words, false, 0};
   uint64_t pid = 0;
-  std::memcpy(&pid, data, sizeof pid);
+  if (words > 0) std::memcpy(&pid, data, sizeof pid);
   return {1, words, true, static_cast<uint32_t>(pid)};
 }
+
+// ---- Processes that libdtrace starts or holds ----
+
+using Process = struct ps_prochandle;
+
+// Called from dtrace_sleep() alone.
+using ProcessHandler = void(Process* process, const char* error, void* self);
+
+inline constexpr const char* kGrabProcess = "dtrace_proc_grab";
+
+template <typename GrabFunction>
+Process* GrabProcess(GrabFunction grab, dtrace_hdl_t* handle, pid_t pid) {
+  return grab(handle, pid, 0);
+}
+
+// ---- Waiting ----
+
+// dtrace_work() never waits. dtrace_sleep() does, until it is time to look into the buffers, and tells of processes;
+// no command of ours could interrupt it. A session, which holds no process, waits on its own condition variable
+// instead, for the same time.
+inline constexpr const char* kSleep = "dtrace_sleep";
 
 }  // namespace dtc::platform

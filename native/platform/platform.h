@@ -1,7 +1,10 @@
-// The one place that knows which libdtrace is spoken to.
+// The one place that knows which libdtrace is spoken to. Every system's header has the same names; what they are is
+// written out in test/native/platform-stubs/contract.cc, which `npm run check` compiles for each.
 #pragma once
 
-#if defined(__linux__)
+#if defined(DTRACE_PLATFORM_HEADER)  // that check: another system's header, and declarations of its libdtrace
+#include DTRACE_PLATFORM_HEADER
+#elif defined(__linux__)
 #include "linux.h"
 #elif defined(__sun)
 #include "illumos.h"

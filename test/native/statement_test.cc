@@ -159,6 +159,11 @@ TEST(Statement, AWidthOrPrecisionThatIsAValueIsNoField) {
   EXPECT_EQ(KindsIn("%5.*s", 2), (Kind{kNone, kString}));
 }
 
+TEST(Statement, APrintfOfTextAloneRecordsNothingWhateverIsThere) {
+  EXPECT_EQ(Kinds(Statement({Printf("hello\n", 4, 4)})), Kind{kNone});
+  EXPECT_EQ(Kinds(Statement({Printf("100%%", 4, 4), Printf("a=%d", 4, 4)})), (Kind{kNone, kInt}));
+}
+
 TEST(Statement, AFormatThatEndsInTheMiddleOfAConversion) {
   EXPECT_EQ(KindsIn("%s %", 2), (Kind{kString, kInt}));
   EXPECT_EQ(KindsIn("%s %-1", 2), (Kind{kString, kInt}));

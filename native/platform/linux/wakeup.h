@@ -3,7 +3,7 @@
 
 #include <set>
 
-namespace dtc {
+namespace dtc::platform {
 
 // libdtrace 2 waits for data in an epoll set of its own for up to a second and offers no way to be interrupted.
 // An event descriptor of ours, added to that set, is one: libdtrace skips entries without a buffer.
@@ -29,4 +29,4 @@ class Wakeup {
   std::set<int> others_;
 };
 
-}  // namespace dtc
+}  // namespace dtc::platform

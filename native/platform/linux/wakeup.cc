@@ -1,7 +1,5 @@
 #include "wakeup.h"
 
-#ifdef __linux__
-
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -13,7 +11,7 @@
 
 #include "descriptors.h"
 
-namespace dtc {
+namespace dtc::platform {
 namespace {
 
 // Does this epoll set watch a perf event? proc(5): fdinfo of an epoll descriptor has a line "tfd: N …" for each
@@ -64,19 +62,4 @@ void Wakeup::Clear() {
   [[maybe_unused]] const ssize_t was = read(event_, &count, sizeof count);
 }
 
-}  // namespace dtc
-
-#else  // the older libdtrace does not wait for data by itself
-
-namespace dtc {
-
-Wakeup::Wakeup() = default;
-Wakeup::~Wakeup() = default;
-void Wakeup::Look() {}
-bool Wakeup::Join() { return false; }
-void Wakeup::Signal() {}
-void Wakeup::Clear() {}
-
-}  // namespace dtc
-
-#endif
+}  // namespace dtc::platform

@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace dtc {
+namespace dtc::platform {
 
 // BEGIN and END are uprobes on two functions of libdtrace. dtrace_go() finds each by its name, in every object that the
 // process has mapped, lowest address first: so it reads and sorts the symbol tables of the executable, twice. Node's
@@ -28,4 +28,4 @@ class ProcfsView {
   std::string path_;
 };
 
-}  // namespace dtc
+}  // namespace dtc::platform

@@ -1,7 +1,5 @@
 #include "leave.h"
 
-#ifdef __linux__
-
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -15,7 +13,7 @@
 
 #include "descriptors.h"
 
-namespace dtc {
+namespace dtc::platform {
 namespace {
 
 // Where libdtrace 2 finds tracefs. The second one is for fbt, on kernels where that uses kprobes.
@@ -69,15 +67,4 @@ void Leave::TakeProbesAway() const {
   for (const char* events : kEventFiles) Remove(events);
 }
 
-}  // namespace dtc
-
-#else  // the older libdtrace leaves nothing behind: the kernel ends an enabling with its consumer
-
-namespace dtc {
-
-void Leave::Look() {}
-void Leave::TakeProbesAway() const {}
-
-}  // namespace dtc
-
-#endif
+}  // namespace dtc::platform

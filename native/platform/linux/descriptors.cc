@@ -8,7 +8,7 @@
 #include <cstring>
 #include <memory>
 
-namespace dtc {
+namespace dtc::platform {
 
 bool IsDescriptorOf(int descriptor, const char* kind) {
   char path[64];
@@ -31,4 +31,4 @@ std::set<int> DescriptorsOf(const char* kind) {
   return found;
 }
 
-}  // namespace dtc
+}  // namespace dtc::platform

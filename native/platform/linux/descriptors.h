@@ -3,7 +3,7 @@
 
 #include <set>
 
-namespace dtc {
+namespace dtc::platform {
 
 inline constexpr const char* kEpollSet = "anon_inode:[eventpoll]";
 inline constexpr const char* kPerfEvent = "anon_inode:[perf_event]";
@@ -11,4 +11,4 @@ inline constexpr const char* kPerfEvent = "anon_inode:[perf_event]";
 bool IsDescriptorOf(int descriptor, const char* kind);
 std::set<int> DescriptorsOf(const char* kind);
 
-}  // namespace dtc
+}  // namespace dtc::platform

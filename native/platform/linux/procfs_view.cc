@@ -1,7 +1,5 @@
 #include "procfs_view.h"
 
-#ifdef __linux__
-
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -15,7 +13,7 @@
 
 namespace fs = std::filesystem;
 
-namespace dtc {
+namespace dtc::platform {
 namespace {
 
 // The file of one line of /proc/<pid>/maps (proc(5): range, permissions, offset, device, inode, path), or empty.
@@ -100,15 +98,4 @@ ProcfsView::~ProcfsView() {
   if (!folder_.empty()) fs::remove_all(folder_, ignored);
 }
 
-}  // namespace dtc
-
-#else  // the older libdtrace looks nothing up in its own process
-
-namespace dtc {
-
-ProcfsView::ProcfsView(const std::string&) {}
-ProcfsView::~ProcfsView() = default;
-
-}  // namespace dtc
-
-#endif
+}  // namespace dtc::platform

@@ -3,7 +3,7 @@
 
 #include <set>
 
-namespace dtc {
+namespace dtc::platform {
 
 // dtrace_close() spends 2 to 4 s freeing its tables of types, one by one, just before the kernel takes the whole
 // process's memory anyway. What outlives a process are only the entries in tracefs' uprobe_events, and those can go
@@ -20,4 +20,4 @@ class Leave {
   std::set<int> others_;
 };
 
-}  // namespace dtc
+}  // namespace dtc::platform

@@ -10,6 +10,7 @@ import { Output } from './output.js'
 import { addRescan } from './rescan.js'
 import { addRun } from './run.js'
 import { addSetup } from './setup.js'
+import { addZones } from './zones.js'
 
 /**
  * Runs `dtrace-watch`.
@@ -52,6 +53,7 @@ function build(rest: readonly string[] | undefined): Command {
   addRescan(program, rest)
   addMounts(program)
   addRun(program, rest)
+  addZones(program)
   addDoctor(program)
   addSetup(program)
   return program

@@ -159,6 +159,14 @@ export function runtimeOf(execname: string): Runtime | undefined {
   return CREATORS.find((creator) => creator.execname.test(execname))?.runtime
 }
 
+/**
+ * Whether the container's command is executed by its first process. What other processes in it execute earlier are hooks then; in a
+ * sandbox of bubblewrap's kind it is the command itself.
+ */
+export function executesFirst(runtime: Runtime): boolean {
+  return runtime !== 'namespace'
+}
+
 /** A systemd unit or the group of a login: made by systemd, not by a container runtime. */
 const UNIT = /\.(?:scope|service|slice|mount|socket|swap)$/
 

@@ -21,13 +21,19 @@ const PLACES = [
  * The container whose first process this is.
  *
  * @param pid as the host sees it
+ * @param guess what it is probably called: looked at first, since there may be many
  * @param root where these folders are, for tests
  */
-export function ociStateOf(pid: number, root = '/run'): OciState | undefined {
-  for (const { runtime, folder, file, pid: member } of PLACES) {
-    for (const id of entries(join(root, folder))) {
-      if (numberIn(join(root, folder, id, file), member) === pid) return { runtime, id }
-    }
+export function ociStateOf(pid: number, guess?: string, root = '/run'): OciState | undefined {
+  const is = ({ folder, file, pid: member }: (typeof PLACES)[number], id: string): boolean =>
+    numberIn(join(root, folder, id, file), member) === pid
+  if (guess !== undefined) {
+    const place = PLACES.find((place) => is(place, guess))
+    if (place !== undefined) return { runtime: place.runtime, id: guess }
+  }
+  for (const place of PLACES) {
+    const id = entries(join(root, place.folder)).find((id) => is(place, id))
+    if (id !== undefined) return { runtime: place.runtime, id }
   }
   return undefined
 }

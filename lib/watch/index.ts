@@ -1,5 +1,6 @@
 /** Watchers: what to do when something happens on this machine. */
 export type { Duration, PredicateOptions, Target } from '../act/index.js'
+export type { Runtime } from '../platform/containers.js'
 export type { MountEvent } from './mount-event.js'
 export { optionWords as mountOptionWords } from './mount-flags.js'
 export type { MountOp, MountStep } from './mount-meaning.js'
@@ -15,3 +16,7 @@ export {
 export type { RescanBlind, RescanEvents, RescanExec, RescanFailure, RescanSignal } from './rescan-events.js'
 export type { RescanOptions } from './rescan-options.js'
 export { Watcher, type WatcherEvents, type WatcherOptions } from './watcher.js'
+export type { ZoneEvent, ZoneEventKind, ZoneMonitorEvents } from './zone-event.js'
+export { ZoneNames, type ZoneOfProcess } from './zone-names.js'
+export type { ZoneMonitorOptions } from './zone-options.js'
+export { ZoneMonitor } from './zones.js'

@@ -14,11 +14,13 @@ const SHORT = 12
 export interface ZoneEvidence {
   /** Paths of its cgroups, the best one first. */
   cgroups: readonly string[]
+  /** They are other ones than its parent process'. */
+  own?: boolean
   /** Its UTS nodename. */
   nodename: string
   /** Who made its first process: the kernel's name of it, and its command line. */
   creator?: { execname: string; command: string } | undefined
-  /** Its first process, as the host sees it, if it still runs. */
+  /** Its first process, as the host sees it. */
   init_pid?: number | undefined
 }
 
@@ -31,10 +33,10 @@ export interface ZoneIdentity {
 }
 
 /**
- * What a zone is called: after its cgroup if that says whose it is; after the way in which runc and crun are called, or what they
- * wrote down; else its nodename.
+ * What a zone is called: after its cgroup if that says whose it is; what runc or crun wrote down, or how they were called; else its
+ * nodename.
  */
-export function identify({ cgroups, nodename, creator, init_pid }: ZoneEvidence): ZoneIdentity {
+export function identify({ cgroups, own = true, nodename, creator, init_pid }: ZoneEvidence): ZoneIdentity {
   for (const cgroup of cgroups) {
     const container = containerOf(cgroup)
     if (container === undefined) continue
@@ -42,27 +44,21 @@ export function identify({ cgroups, nodename, creator, init_pid }: ZoneEvidence)
     return { zone_name: containerName(container) ?? id.slice(0, SHORT), runtime, container_id: id }
   }
   const runtime = creator === undefined ? undefined : runtimeOf(creator.execname)
-  if (creator !== undefined && (runtime === 'runc' || runtime === 'crun')) {
-    const id =
-      (runtime === 'crun' ? lastArgument(creator.command) : undefined) ?? firstOf(cgroups, plainContainer)
-    if (id !== undefined) return { zone_name: id, runtime, container_id: id }
-  }
-  const state = init_pid === undefined ? undefined : ociStateOf(init_pid)
+  const oci = runtime === 'runc' || runtime === 'crun'
+  const guess =
+    (oci ? idArgument(creator?.command ?? '') : undefined) ??
+    (own ? cgroups.map(plainContainer).find((name) => name !== undefined) : undefined)
+  // Where it is not known who made it, it may have been them.
+  const state =
+    init_pid !== undefined && (oci || creator === undefined) ? ociStateOf(init_pid, guess) : undefined
   if (state !== undefined) return { zone_name: state.id, runtime: state.runtime, container_id: state.id }
+  if (oci && guess !== undefined) return { zone_name: guess, runtime, container_id: guess }
   return { zone_name: nodename, runtime: runtime ?? 'namespace' }
 }
 
-/** crun(1): `crun [OPTION…] run|create [OPTION…] CONTAINER`; and what a container may be called, by runc and crun alike. */
-function lastArgument(command: string): string | undefined {
-  return /^\S*crun .*\b(?:run|create)\b.* (?<id>\w[\w+.-]*)$/s.exec(command)?.groups?.id
-}
-
-function firstOf<T, U>(items: readonly T[], get: (item: T) => U | undefined): U | undefined {
-  for (const item of items) {
-    const value = get(item)
-    if (value !== undefined) return value
-  }
-  return undefined
+/** crun(1) and runc(8): `crun [OPTION…] run|create [OPTION…] CONTAINER`, and what a container may be called. */
+function idArgument(command: string): string | undefined {
+  return /^\S*\b(?:crun|runc) (?:.* )?(?:run|create) (?:.* )?(?<id>\w[\w+.-]*)$/s.exec(command)?.groups?.id
 }
 
 /**

@@ -54,6 +54,12 @@ describe('dtrace-watch', () => {
     [['rescan', '/no/such/folder', '--process', 'x'], /\/no\/such\/folder/],
     [['rescan', '/tmp', '--pid', '1', '-x', '=5'], /name=value/],
     [['run'], /missing required argument 'script'/],
+    [['zones', 'aap'], /too many arguments|unknown/],
+    [['zones', '--name', ''], /names.0: a glob is empty/],
+    [['zones', '--name', '!'], /nothing after '!'/],
+    [['zones', '--runtime', 'frob'], /"frob" is no runtime; there are runc, crun, docker/],
+    [['zones', '--event', 'reboot'], /"reboot" is no event; there are present, boot, shutdown, failed/],
+    [['zones', '--frob'], /unknown option '--frob'/],
     [['run', '/no/such/script.d'], /does not exist/],
   ])('refuses %j', async (args, message) => {
     const { code, stdout, stderr } = await cli(args)

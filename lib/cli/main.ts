@@ -10,6 +10,7 @@ import { Output } from './output.js'
 import { addRescan } from './rescan.js'
 import { addRun } from './run.js'
 import { addSetup } from './setup.js'
+import { addUnlinks } from './unlinks.js'
 import { addZones } from './zones.js'
 
 /**
@@ -52,6 +53,7 @@ function build(rest: readonly string[] | undefined): Command {
     .addHelpText('afterAll', EXIT_CODE_HELP)
   addRescan(program, rest)
   addMounts(program)
+  addUnlinks(program)
   addRun(program, rest)
   addZones(program)
   addDoctor(program)

@@ -188,8 +188,17 @@ export abstract class Watcher<Event, Events extends WatcherEvents & Record<keyof
     return this.#stopping !== undefined
   }
 
-  /** Starts to trace. @param script its name in `dscripts/<platform>` */
-  protected async begin(script: string, args: readonly string[] = []): Promise<void> {
+  /**
+   * Starts to trace.
+   *
+   * @param script its name in `dscripts/<platform>`
+   * @param others scripts that run with it, without arguments
+   */
+  protected async begin(
+    script: string,
+    args: readonly string[] = [],
+    others: readonly string[] = [],
+  ): Promise<void> {
     const { consumer } = this
     consumer.on('batch', (batch) => this.batch(batch))
     consumer.on('drop', (drop) => {
@@ -201,11 +210,11 @@ export abstract class Watcher<Event, Events extends WatcherEvents & Record<keyof
       this.tell('fault', fault, fault.message)
     })
     consumer.on('error', (error) => this.#died(error))
-    const program = await consumer.compile(
-      { file: scriptFile(script) },
-      { args: [...args], defaultArgs: true },
-    )
-    await consumer.enable(program)
+    const programs = [
+      await consumer.compile({ file: scriptFile(script) }, { args: [...args], defaultArgs: true }),
+    ]
+    for (const other of others) programs.push(await consumer.compile({ file: scriptFile(other) }))
+    for (const program of programs) await consumer.enable(program)
     await consumer.go()
   }
 

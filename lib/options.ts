@@ -17,10 +17,14 @@ export type Options = Readonly<{ [name: string]: OptionValue }>
  */
 export const DEFAULT_OPTIONS: Options = { bufsize: '4m', aggsize: '4m', switchrate: '10ms', aggrate: '1s' }
 
-/** Options with which libdtrace ends the process, seen with 2.0.7 or read in its source. */
-const FATAL: Readonly<{ [name: string]: string }> = {
-  nolibs: 'libdtrace 2 aborts the process with it; leave it out',
-  core: 'it makes libdtrace end the process with a core dump; leave it out',
+/**
+ * Options with which libdtrace ends the process: seen with 2.0.7 or read in its source, `core` in that of the older ones, too
+ * (dt_options.c).
+ */
+function fatal(name: string, platform: NodeJS.Platform): string | undefined {
+  if (name === 'core') return 'it makes libdtrace end the process with a core dump; leave it out'
+  if (name !== 'nolibs' || platform !== 'linux') return undefined
+  return 'libdtrace 2 aborts the process with it; leave it out'
 }
 
 /**
@@ -28,16 +32,20 @@ const FATAL: Readonly<{ [name: string]: string }> = {
  *
  * @throws `ERR_DTRACE_OPTION`
  */
-export function optionText(name: unknown, value: unknown): string | null {
+export function optionText(
+  name: unknown,
+  value: unknown,
+  platform: NodeJS.Platform = process.platform,
+): string | null {
   if (typeof name !== 'string' || name === '' || name.includes('\0')) {
     throw new DTraceError(
       'ERR_DTRACE_OPTION',
       `an option's name is a string such as 'bufsize', not ${show(name)}`,
     )
   }
-  const fatal = FATAL[name]
-  if (fatal !== undefined) throw new DTraceError('ERR_DTRACE_OPTION', `option ${name} is refused: ${fatal}`)
-  if (name === 'cpu') checkCpu(value)
+  const why = fatal(name, platform)
+  if (why !== undefined) throw new DTraceError('ERR_DTRACE_OPTION', `option ${name} is refused: ${why}`)
+  if (name === 'cpu' && platform === 'linux') checkCpu(value)
   switch (typeof value) {
     case 'boolean':
       return value ? null : 'unset'
@@ -53,17 +61,19 @@ export function optionText(name: unknown, value: unknown): string | null {
   )
 }
 
+/** The names that must be looked at in a program, too. */
+const FATAL: readonly string[] = ['core', 'nolibs', 'cpu']
 const PRAGMA = /^\s*#\s*pragma\s+D\s+option\s+(?<name>\w+)(?:\s*=\s*(?<value>[^\s;]+))?/gm
 
 /** The pragmas of a program may set options, too. */
 export function checkPragmas(source: string): void {
   for (const { groups } of source.matchAll(PRAGMA)) {
     const { name = '', value } = groups ?? {}
-    if (FATAL[name] !== undefined || name === 'cpu') optionText(name, value ?? true)
+    if (FATAL.includes(name)) optionText(name, value ?? true)
   }
 }
 
-/** libdtrace calls exit(1) where it can't bind a thread to the CPU. */
+/** libdtrace 2 calls exit(1) where it can't bind a thread to the CPU. */
 function checkCpu(value: unknown): void {
   const cpu = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
   if (typeof cpu === 'number' && onlineCpus().includes(cpu)) return

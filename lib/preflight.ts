@@ -13,10 +13,13 @@ const TRACEFS = '/sys/kernel/debug/tracing'
 /**
  * To be called when this process has no other session: what is left of one is taken away.
  *
+ * Elsewhere than on Linux there is nothing to do: the kernel ends an enabling with its consumer, and libdtrace says itself what it
+ * lacks.
+ *
  * @throws `ERR_DTRACE_PERMISSION`, `ERR_DTRACE_TRACEFS`
  */
-export function preflight(): void {
-  if (process.platform !== 'linux') return
+export function preflight(platform: NodeJS.Platform = process.platform): void {
+  if (platform !== 'linux') return
 
   const privileges = checkPrivileges()
   if (privileges.status === 'fail') {

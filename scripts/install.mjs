@@ -16,7 +16,8 @@ if (status !== 0) {
   console.error(`
 dtrace-consumer: there is no ready-made addon for ${process.platform}-${process.arch} with this C library, and building one failed (${how}).
 It needs a C++17 compiler, make, Python 3 and dtrace.h: on Debian and Ubuntu the packages g++, make, python3 and
-libdtrace2-dev. If dtrace.h is elsewhere than in /usr/include, set DTRACE_INCLUDE to its folder. Then run:
+libdtrace2-dev; illumos, FreeBSD (from 13.0) and Xcode have dtrace.h among their own headers. If it is elsewhere than in
+/usr/include, set DTRACE_INCLUDE to its folder. Then run:
 
   npm rebuild dtrace-consumer
 `)

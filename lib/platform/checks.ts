@@ -1,7 +1,7 @@
-/** What DTrace needs of a Linux system, each looked at by itself and without starting a session. */
+/** What DTrace needs of a system, each looked at by itself and without starting a session. */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { findLeftovers } from './leftovers.js'
-import { describeCandidates, libraryCandidates } from './locate.js'
+import { DTRACE_OF_THE_SYSTEM, describeCandidates, libraryCandidates } from './locate.js'
 
 export interface Check {
   name: string
@@ -25,11 +25,14 @@ const CAPABILITIES: readonly [name: string, bit: bigint, what: string][] = [
 /** Of old it allowed what CAP_BPF, CAP_PERFMON and CAP_SYSLOG allow now, and still does. */
 const CAP_SYS_ADMIN = 21n
 
-/** All of them, in the order in which a failure of one explains those after it. */
-export function checkPlatform(): Check[] {
-  if (process.platform !== 'linux') return [checkLibrary()]
+/**
+ * All of them, in the order in which a failure of one explains those after it. Elsewhere than on Linux the library is all that can be
+ * looked at without it: the rest is the system's own, and libdtrace says what it lacks.
+ */
+export function checkPlatform(platform: NodeJS.Platform = process.platform): Check[] {
+  if (platform !== 'linux') return [checkLibrary(platform)]
   return [
-    checkLibrary(),
+    checkLibrary(platform),
     checkPrivileges(),
     checkLockdown(),
     checkTracefs(),
@@ -39,8 +42,8 @@ export function checkPlatform(): Check[] {
   ].filter((check) => check !== undefined)
 }
 
-function checkLibrary(): Check {
-  const candidates = libraryCandidates()
+function checkLibrary(platform: NodeJS.Platform): Check {
+  const candidates = libraryCandidates({ platform })
   const found = candidates.find((candidate) => candidate.location !== undefined)?.location
   if (found !== undefined) {
     const version = found.version === undefined ? '' : ` ${found.version}`
@@ -51,7 +54,9 @@ function checkLibrary(): Check {
     status: 'fail',
     detail: ['not found; looked at', ...describeCandidates(candidates)].join('\n'),
     advice:
-      'on Debian and Ubuntu: dtrace-watch setup; elsewhere install the package of libdtrace 2, or name the library in DTRACE_CONSUMER_LIBDTRACE',
+      platform === 'linux'
+        ? 'on Debian and Ubuntu: dtrace-watch setup; elsewhere install the package of libdtrace 2, or name the library in DTRACE_CONSUMER_LIBDTRACE'
+        : DTRACE_OF_THE_SYSTEM,
   }
 }
 

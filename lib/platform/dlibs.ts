@@ -47,9 +47,12 @@ function hasDataSymbols(): Promise<boolean> {
 }
 
 /** Finds out what this kernel can compile, and makes an overlay of the D libraries where that is not everything. */
-export async function prepareDLibraries(library: LibraryLocation): Promise<DLibraries> {
+export async function prepareDLibraries(
+  library: LibraryLocation,
+  platform: NodeJS.Platform = process.platform,
+): Promise<DLibraries> {
   const own = { syslibdir: library.syslibdir, limitations: [], dispose: () => {} }
-  if (process.platform !== 'linux' || (await hasDataSymbols())) return own
+  if (platform !== 'linux' || (await hasDataSymbols())) return own
 
   const folder = library.syslibdir ?? join(dirname(await realpath(library.path)), 'dtrace')
   const overlay = await makeFolder()

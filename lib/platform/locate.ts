@@ -4,8 +4,10 @@
  * 1. `DTRACE_CONSUMER_LIBDTRACE`: a library file, or a folder made by `dtrace-watch setup --prefix` or with libdtrace
  *    somewhere usual in it. When it is set, nothing else is looked at: a wish that can't be met is an error.
  * 2. the system: the folders that distributions use and the loader's cache, version 2.0.5 or newer on Linux.
- * 3. the checkout's `.dtrace`, made by `scripts/setup`.
- * 4. the data folder, made by `dtrace-watch setup`: see {@link dataFolders}.
+ * 3. the checkout's `.dtrace`, made by `scripts/setup`. Linux.
+ * 4. the data folder, made by `dtrace-watch setup`: see {@link dataFolders}. Linux.
+ *
+ * On illumos, FreeBSD and macOS DTrace is a part of the system, and nothing else fits its kernel.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -72,6 +74,8 @@ export interface SearchOptions {
   dataFolders?: string[]
   /** Paths at which the system may have libdtrace. */
   system?: string[]
+  /** The system that is looked at. */
+  platform?: NodeJS.Platform
 }
 
 /**
@@ -92,7 +96,7 @@ export function locateLibrary(options: SearchOptions = {}): LibraryLocation {
     [
       old ? 'libdtrace is too old here. Looked at:' : 'No libdtrace was found. Looked at:',
       ...describeCandidates(candidates),
-      whatToDo(candidates),
+      whatToDo(candidates, options.platform ?? process.platform),
     ].join('\n'),
   )
 }
@@ -100,20 +104,19 @@ export function locateLibrary(options: SearchOptions = {}): LibraryLocation {
 /** Every place that {@link locateLibrary} looks at, up to and including the first that serves. */
 export function libraryCandidates(options: SearchOptions = {}): LibraryCandidate[] {
   const env = options.env ?? process.env
+  const platform = options.platform ?? process.platform
   const wish = env[LIBRARY_VARIABLE]
-  if (wish !== undefined && wish !== '') return [inspect('environment', resolve(wish))]
+  if (wish !== undefined && wish !== '') return [inspect('environment', resolve(wish), platform)]
 
   const candidates: LibraryCandidate[] = []
-  const places: [LibraryLocation['source'], string][] = [
-    ...(options.system ?? systemPaths()).map((path): [LibraryLocation['source'], string] => ['system', path]),
-    ['checkout', options.checkout ?? checkoutFolder],
-    ...(options.dataFolders ?? dataFolders(env)).map((path): [LibraryLocation['source'], string] => [
-      'data',
-      path,
-    ]),
-  ]
+  type Place = [LibraryLocation['source'], string]
+  const places = (options.system ?? systemPaths(platform)).map((path): Place => ['system', path])
+  if (platform === 'linux') {
+    places.push(['checkout', options.checkout ?? checkoutFolder])
+    places.push(...(options.dataFolders ?? dataFolders(env)).map((path): Place => ['data', path]))
+  }
   for (const [source, where] of places) {
-    const candidate = inspect(source, where)
+    const candidate = inspect(source, where, platform)
     candidates.push(candidate)
     if (candidate.location !== undefined) break
   }
@@ -128,11 +131,11 @@ export function describeCandidates(candidates: readonly LibraryCandidate[]): str
   )
 }
 
-function whatToDo(candidates: readonly LibraryCandidate[]): string {
+function whatToDo(candidates: readonly LibraryCandidate[], platform: NodeJS.Platform): string {
   if (candidates[0]?.source === 'environment') {
     return `Correct ${LIBRARY_VARIABLE}, or unset it to have the usual places looked at.`
   }
-  if (process.platform !== 'linux') return 'DTrace is part of this system: check that it is complete.'
+  if (platform !== 'linux') return DTRACE_OF_THE_SYSTEM
   return (
     `Install your distribution's package (Debian, Ubuntu: libdtrace2; Oracle Linux, Fedora: dtrace), ${OLDEST_VERSION} or newer, ` +
     "or run 'npx dtrace-watch setup' (in a checkout: scripts/setup): on Debian and Ubuntu it puts a private copy into a folder of " +
@@ -140,29 +143,33 @@ function whatToDo(candidates: readonly LibraryCandidate[]): string {
   )
 }
 
-/** What the library is called: where there is a choice of architecture or of age, the usual first. */
-function libraryNames(): string[] {
-  switch (process.platform) {
+/** What to do where a system that brings DTrace along doesn't have it. */
+export const DTRACE_OF_THE_SYSTEM =
+  'DTrace is a part of this system: see that its dtrace(1) works, install what that needs, or name the library in DTRACE_CONSUMER_LIBDTRACE.'
+
+/** What the library is called, as native/platform says it, too. */
+function libraryName(platform: NodeJS.Platform): string {
+  switch (platform) {
     case 'darwin':
-      return ['libdtrace.dylib']
+      return 'libdtrace.dylib'
     case 'sunos':
-      return ['libdtrace.so.1']
+      return 'libdtrace.so.1'
     default:
-      return ['libdtrace.so.2']
+      return 'libdtrace.so.2'
   }
 }
 
-function systemPaths(): string[] {
-  switch (process.platform) {
+function systemPaths(platform: NodeJS.Platform): string[] {
+  const name = libraryName(platform)
+  switch (platform) {
     case 'darwin':
-      // In the loader's shared cache: no file of this name exists, and dlopen finds it all the same.
-      return ['/usr/lib/libdtrace.dylib']
+      return [`/usr/lib/${name}`]
     case 'sunos':
-      return ['/usr/lib/64/libdtrace.so.1', '/lib/64/libdtrace.so.1', '/usr/lib/libdtrace.so.1']
+      // The 64-bit ones: there is no other Node.js.
+      return [`/usr/lib/64/${name}`, `/lib/64/${name}`]
     case 'freebsd':
-      return ['/lib/libdtrace.so.2', '/usr/lib/libdtrace.so.2']
+      return [`/lib/${name}`, `/usr/lib/${name}`]
     default: {
-      const name = 'libdtrace.so.2'
       const inFolders = systemLibraryFolders().map((folder) => join(folder, name))
       const existing = inFolders.filter((path) => existsSync(path))
       if (existing.length > 0) return existing
@@ -173,13 +180,18 @@ function systemPaths(): string[] {
 }
 
 /** Looks at one place, which may be a file, a folder with a manifest, or a folder laid out like `/usr`. */
-function inspect(source: LibraryLocation['source'], where: string): LibraryCandidate {
-  if (source === 'system' && process.platform === 'darwin') {
+function inspect(
+  source: LibraryLocation['source'],
+  where: string,
+  platform: NodeJS.Platform,
+): LibraryCandidate {
+  if (source === 'system' && platform === 'darwin') {
+    // In the loader's shared cache: no file of this name exists, and dlopen finds it all the same.
     return { source, where, location: { path: where, preload: [], source } }
   }
   const stat = statSync(where, { throwIfNoEntry: false })
   if (stat === undefined) return { source, where, problem: 'not there' }
-  if (stat.isFile()) return inspectFile(source, where, where)
+  if (stat.isFile()) return inspectFile(source, where, where, platform)
 
   const manifest = readManifest(where)
   if (manifest !== undefined) {
@@ -196,23 +208,29 @@ function inspect(source: LibraryLocation['source'], where: string): LibraryCandi
   if (source !== 'environment')
     return { source, where, problem: 'no complete set-up in it; run the set-up again' }
 
-  for (const below of folderLayouts()) {
-    for (const name of libraryNames()) {
-      const path = join(where, below, name)
-      if (existsSync(path)) return inspectFile(source, where, path)
-    }
-  }
-  return { source, where, problem: `no ${libraryNames().join(' or ')} in it` }
+  const name = libraryName(platform)
+  const found = folderLayouts(platform)
+    .map((below) => join(where, below, name))
+    .find((path) => existsSync(path))
+  if (found !== undefined) return inspectFile(source, where, found, platform)
+  return { source, where, problem: `no ${name} in it` }
 }
 
-function folderLayouts(): string[] {
+function folderLayouts(platform: NodeJS.Platform): string[] {
+  if (platform === 'sunos') return ['', '64', 'lib/64', 'usr/lib/64']
+  if (platform !== 'linux') return ['', 'lib', 'usr/lib']
   const triplet = multiarchTriplet()
   return ['', 'lib', 'lib64', `lib/${triplet}`, 'usr/lib', 'usr/lib64', `usr/lib/${triplet}`]
 }
 
-function inspectFile(source: LibraryLocation['source'], where: string, path: string): LibraryCandidate {
+function inspectFile(
+  source: LibraryLocation['source'],
+  where: string,
+  path: string,
+  platform: NodeJS.Platform,
+): LibraryCandidate {
   const location: LibraryLocation = { path, preload: [], source }
-  if (process.platform !== 'linux') return { source, where, location }
+  if (platform !== 'linux') return { source, where, location }
   let version: string | undefined
   try {
     version = readLibraryVersion(path)

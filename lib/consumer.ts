@@ -14,17 +14,17 @@ import {
 } from './consumer-options.js'
 import { DTraceError } from './errors.js'
 import { type Enabled, loadAddon } from './native.js'
+import { Opening } from './opening.js'
 import { checkPragmas, DEFAULT_OPTIONS, type OptionValue, optionText } from './options.js'
-import { type DLibraries, type Limitation, prepareDLibraries } from './platform/dlibs.js'
-import { type LibraryLocation, locateLibrary } from './platform/locate.js'
-import { preflight } from './preflight.js'
+import type { Limitation } from './platform/dlibs.js'
+import { locateLibrary } from './platform/locate.js'
 import type { EmitFields, TypedProgram } from './program.js'
 import { RecordQueue } from './queue.js'
 import { RecordBatch, type Source } from './record/batch.js'
 import { createDecoder, type Decoder, type DTraceRecord, type Int64, type Probe } from './record/decoder.js'
 import { schemaOf } from './record/schema.js'
 import { type StringEncoding, WireBatch } from './record/wire.js'
-import { errorOf, Session, type SessionMessage } from './session.js'
+import { errorOf, type Session, type SessionMessage } from './session.js'
 
 /** Where a consumer is in its life. */
 export type ConsumerState = 'open' | 'compiled' | 'running' | 'stopped' | 'closed'
@@ -43,11 +43,9 @@ const CompileFlag = { allowNoMatches: 0x0004, defaultArgs: 0x0800 } as const
 export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<ConsumerEvents> {
   /** libdtrace's version, e.g. `D 2.0.7`. */
   readonly version: string
-  /** What of DTrace this system can't have. */
-  readonly limitations: readonly Limitation[]
 
-  readonly #session: Session
-  readonly #libraries: DLibraries
+  readonly #opening: Opening
+  #session: Session
   readonly #int64: Int64
   readonly #strings: StringEncoding
   readonly #queueLimit: number
@@ -57,6 +55,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   readonly #stats: ConsumerStats = { records: 0, batches: 0, bytes: 0, drops: 0, errors: 0, decodeTime: 0 }
   readonly #dropped = new Map<string, number>()
   #state: ConsumerState = 'open'
+  #compiling: Promise<unknown> = Promise.resolve()
   #enabled = false
   /** Programs that are compiled and not enabled. */
   readonly #idle = new Set<number>()
@@ -78,53 +77,30 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   ): Promise<Consumer<Wide>> {
     checkOpenOptions(options)
     const library = options.library ?? locateLibrary()
-    const settings: (string | null)[] = Object.entries({ ...DEFAULT_OPTIONS, ...options.options }).flatMap(
-      // Off is what a flag is that is not set, and libdtrace takes no value for those of the compiler.
-      ([name, value]) => (value === false ? [] : [name, optionText(name, value)]),
-    )
-
     let deliver: (message: SessionMessage) => void = () => {}
-    const session = new Session((message) => deliver(message))
-    try {
-      preflight()
-    } catch (error) {
-      session.dispose()
-      throw error
-    }
-    // Which D libraries this kernel can compile is found out while libdtrace is being opened.
-    const [opened, libraries] = await Promise.allSettled([
-      session.request<string, 'open'>('open', [library.path, library.preload, settings], (failure) =>
-        explainOpen(failure.code, failure.reason, library),
-      ),
-      prepareDLibraries(library),
-    ])
-    try {
-      if (opened.status === 'rejected') throw opened.reason
-      if (libraries.status === 'rejected') throw libraries.reason
-      if (libraries.value.syslibdir !== undefined && options.options?.syslibdir === undefined) {
-        await session.request('setOption', ['syslibdir', libraries.value.syslibdir], ({ reason }) => reason)
-      }
-    } catch (error) {
-      if (libraries.status === 'fulfilled') libraries.value.dispose()
-      if (opened.status === 'fulfilled') await session.request('close', [], ({ reason }) => reason)
-      session.dispose()
-      throw error
-    }
-    const consumer = new Consumer<Wide>(session, opened.value, libraries.value, options)
+    const opening = new Opening(library, { ...DEFAULT_OPTIONS, ...options.options }, (message) =>
+      deliver(message),
+    )
+    const { session, version } = await opening.open()
+    const consumer = new Consumer<Wide>(opening, session, version, options)
     deliver = (message) => consumer.#receive(message)
     return consumer
   }
 
   /** Use {@link Consumer.open}. */
-  private constructor(session: Session, version: string, libraries: DLibraries, options: OpenOptions<Wide>) {
+  private constructor(opening: Opening, session: Session, version: string, options: OpenOptions<Wide>) {
     super()
+    this.#opening = opening
     this.#session = session
     this.version = version
-    this.#libraries = libraries
-    this.limitations = Object.freeze(libraries.limitations)
     this.#int64 = options.int64 ?? 'bigint'
     this.#strings = options.strings ?? 'utf8'
     this.#queueLimit = options.queueLimit ?? 100_000
+  }
+
+  /** What of DTrace this system can't have. All of it is known when the first program has been compiled. */
+  get limitations(): readonly Limitation[] {
+    return this.#opening.limitations
   }
 
   get state(): ConsumerState {
@@ -140,6 +116,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       [name, text],
       ({ reason }) => `option ${name}=${String(value)}: ${reason}`,
     )
+    this.#opening.addSetting(name, text)
   }
 
   /**
@@ -186,11 +163,10 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     const flags =
       (options.defaultArgs === true ? CompileFlag.defaultArgs : 0) |
       (options.allowNoMatches === true ? CompileFlag.allowNoMatches : 0)
-    const id = await this.#session.request<number, 'compile'>(
-      'compile',
-      [text, args, flags],
-      ({ reason }) => `${name} does not compile: ${reason}`,
-    )
+    // In turn, as libdtrace would do it anyway: the first one may have the session replaced.
+    const turn = this.#compiling.then(() => this.#compile(text, args, flags, name))
+    this.#compiling = turn.catch(() => {})
+    const id = await turn
     if (this.#state === 'open') this.#state = 'compiled'
     this.#idle.add(id)
     return Object.freeze({ id, source: text })
@@ -238,7 +214,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       if (this.#state === 'running') this.#state = 'compiled'
       throw error
     }
-    this.#libraries.dispose()
+    this.#opening.dispose()
     if (this.#state === 'running') this.#session.setBusy(true)
   }
 
@@ -347,6 +323,30 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     throw notYet('aggregations()')
   }
 
+  /** The first program brings the D libraries with it: what this kernel can't compile of them is left out then. */
+  async #compile(text: string, args: string[], flags: number, name: string): Promise<number> {
+    for (;;) {
+      try {
+        return await this.#session.request<number, 'compile'>(
+          'compile',
+          [text, args, flags],
+          ({ reason }) => `${name} does not compile: ${reason}`,
+        )
+      } catch (error) {
+        const reason = error instanceof DTraceError ? error.reason : undefined
+        if (reason === undefined || this.#state !== 'open' || this.#closing !== undefined) throw error
+        const session = await this.#opening.replace(this.#session, reason)
+        if (session === undefined) throw error
+        if (this.#closing !== undefined) {
+          await session.request('close', [], (failure) => failure.reason)
+          session.dispose()
+          throw error
+        }
+        this.#session = session
+      }
+    }
+  }
+
   async #close(): Promise<void> {
     if (this.#state === 'running') {
       // What is in the buffers was recorded for somebody.
@@ -355,7 +355,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#end('closed')
     await this.#session.request('close', [], ({ reason }) => reason).catch(() => {})
     this.#session.dispose()
-    this.#libraries.dispose()
+    this.#opening.dispose()
     this.emit('close')
   }
 
@@ -467,18 +467,5 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#dropped.set(kind, total)
     this.#stats.drops += count
     this.emit('drop', { kind, cpu, count, total, message })
-  }
-}
-
-function explainOpen(code: string, reason: string, library: LibraryLocation): string {
-  switch (code) {
-    case 'ERR_DTRACE_LIBRARY_NOT_FOUND':
-      return `${library.path} does not load: ${reason}; run \`dtrace-watch doctor\``
-    case 'ERR_DTRACE_PERMISSION':
-      return `no permission to use DTrace: ${reason}; run as root`
-    case 'ERR_DTRACE_OPTION':
-      return `an option is not accepted: ${reason}`
-    default:
-      return `libdtrace can't be opened: ${reason}; run \`dtrace-watch doctor\` to see what it lacks`
   }
 }

@@ -27,11 +27,9 @@ async function doctor(options: DoctorOptions): Promise<void> {
   const checks = [describeSystem(), ...checkPlatform()]
   for (const check of checks) show(check, output)
   // What is missing is known: a session would only fail for the same reason.
-  const trial = checks.some((check) => check.status === 'fail') ? undefined : await tryOut()
-  if (trial !== undefined) show(trial, output)
-  const failed = [...checks, ...(trial === undefined ? [] : [trial])].filter(
-    ({ status }) => status === 'fail',
-  )
+  const trial = checks.some((check) => check.status === 'fail') ? [] : await tryOut()
+  for (const check of trial) show(check, output)
+  const failed = [...checks, ...trial].filter(({ status }) => status === 'fail')
   if (failed.length === 0) {
     output.say(({ green }) => green('DTrace works here.'))
     return
@@ -49,7 +47,7 @@ function describeSystem(): Check {
 }
 
 /** The only sure sign that all of it works together: a session that runs a program to its end. */
-async function tryOut(): Promise<Check> {
+async function tryOut(): Promise<Check[]> {
   const name = 'a session'
   const began = performance.now()
   let consumer: Consumer | undefined
@@ -71,16 +69,28 @@ async function tryOut(): Promise<Check> {
     await exited
     const ready = performance.now() - began
     await consumer.close()
-    return {
-      name,
-      status: 'ok',
-      detail: `libdtrace ${opened.version} ran a program in ${ready.toFixed(0)} ms`,
-    }
+    const detail = `libdtrace ${opened.version} ran a program in ${ready.toFixed(0)} ms`
+    return [{ name, status: 'ok', detail }, describeLibraries(opened)]
   } catch (error) {
     const code = error instanceof DTraceError ? `${error.code}: ` : ''
-    return { name, status: 'fail', detail: `${code}${(error as Error).message}` }
+    return [{ name, status: 'fail', detail: `${code}${(error as Error).message}` }]
   } finally {
     await consumer?.close()
+  }
+}
+
+/** What of the D libraries this kernel can't compile; known since a program was compiled. */
+function describeLibraries({ limitations }: Consumer): Check {
+  const name = 'D libraries'
+  if (limitations.length === 0) return { name, status: 'ok', detail: 'all of them compile' }
+  return {
+    name,
+    status: 'warn',
+    detail: [
+      'all but these compile',
+      ...limitations.map(({ what, meaning, reason }) => `${what}: ${meaning}; ${reason}`),
+    ].join('\n'),
+    advice: 'nothing, unless a script of yours uses them',
   }
 }
 

@@ -1,21 +1,23 @@
 /**
  * The D libraries (`io.d`, `tcp.d`, …) that this kernel can compile.
  *
- * libdtrace compiles all of them with the first program, and one that fails fails every program. A kernel built without
- * CONFIG_KALLSYMS_ALL has no data symbols, so `io.d`, which reads `major_names`, cannot be compiled on it (seen with
- * libdtrace 2.0.7, line 134). Then the session gets a folder of its own with links to all the others.
+ * libdtrace compiles all of them with the first program, and one that fails fails every program. What is known to fail is
+ * looked for beforehand, in the kernel's symbols and types, which costs some milliseconds while libdtrace is being opened:
+ * see {@link KNOWN}. What isn't known is learnt from libdtrace's message when the first program fails in a library. In both
+ * cases the session gets a folder of its own: links to the libraries, and repaired copies of those that need it.
  */
 import { rmSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, realpath, symlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { mkdir, mkdtemp, readdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
+import { release, tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
 import { DTraceError } from '../errors.js'
+import { definitions, dependencies, dropLine, dropMentions, failedPlace } from './dlib-repair.js'
 import { SESSION_FOLDER } from './leftovers.js'
 import type { LibraryLocation } from './locate.js'
 
 /** A part of DTrace that this system lacks. */
 export interface Limitation {
-  /** What is left out, e.g. `io.d`. */
+  /** What is left out, e.g. `io.d` or `devinfo_t.dev_name`. */
   what: string
   /** What its absence means. */
   meaning: string
@@ -26,24 +28,77 @@ export interface Limitation {
 /** The D libraries for a session. */
 export interface DLibraries {
   /** Value of the option `syslibdir`; undefined: libdtrace's own. */
-  syslibdir: string | undefined
-  limitations: Limitation[]
+  readonly syslibdir: string | undefined
+  readonly limitations: readonly Limitation[]
+  /**
+   * Takes out what libdtrace's message says does not compile.
+   *
+   * @returns whether there was something to take out: then a new session with the new {@link syslibdir} may get further
+   */
+  repair: (reason: string) => Promise<boolean>
   /** Removes what was made for the session; libdtrace needs it until tracing has started. Any number of times. */
   dispose: () => void
 }
 
-const NEEDS_DATA_SYMBOLS = 'io.d'
+interface KnownName {
+  name: string
+  /** Every kernel before this one has it: there is no need to look. */
+  since?: [major: number, minor: number]
+  /** Where to look, and for what. */
+  file: string
+  mark: (name: string) => string
+  /** Why it is not there. */
+  reason: string
+}
 
-let dataSymbols: Promise<boolean> | undefined
+/** Names in D libraries that not every kernel has. */
+const KNOWN: readonly KnownName[] = [
+  {
+    name: 'major_names',
+    file: '/proc/kallsyms',
+    mark: (name) => ` ${name}\n`,
+    reason: 'the kernel was built without CONFIG_KALLSYMS_ALL, so it has no data symbol major_names',
+  },
+  {
+    name: 'b_end_io',
+    // 6.18 has it, 7.2 has not.
+    since: [6, 19],
+    file: '/sys/kernel/btf/vmlinux',
+    // BTF keeps each name once, ended by a zero: one that isn't there is no member of anything.
+    mark: (name) => `\0${name}\0`,
+    reason: 'this kernel’s struct buffer_head has no member b_end_io',
+  },
+]
 
-/** Are the kernel's data symbols known? They do not change while it runs. */
-function hasDataSymbols(): Promise<boolean> {
-  dataSymbols ??= readFile('/proc/kallsyms').then(
-    (symbols) => symbols.includes(' major_names\n'),
-    // Without /proc/kallsyms libdtrace itself will say what is wrong.
-    () => true,
-  )
-  return dataSymbols
+/** What was learnt from libdtrace's messages, by library folder: the process' next session begins with it. */
+const learnt = new Map<string, Failure[]>()
+
+interface Failure {
+  /** Path below the library folder, e.g. `6.10/io.d`. */
+  path: string
+  line: number
+  problem: string
+}
+
+/** Does the kernel have it? It does not change while it runs. */
+const answers = new Map<string, Promise<boolean>>()
+function kernelHas({ name, since, file, mark }: KnownName): Promise<boolean> {
+  if (since !== undefined && isBefore(release(), since)) return Promise.resolve(true)
+  let answer = answers.get(name)
+  if (answer === undefined) {
+    answer = readFile(file).then(
+      (content) => content.includes(mark(name)),
+      // Without the file libdtrace itself will say what is wrong.
+      () => true,
+    )
+    answers.set(name, answer)
+  }
+  return answer
+}
+
+function isBefore(kernel: string, [major, minor]: [number, number]): boolean {
+  const [, own = 0, ownMinor = 0] = (/^(\d+)\.(\d+)/.exec(kernel) ?? []).map(Number)
+  return own < major || (own === major && ownMinor < minor)
 }
 
 /** Finds out what this kernel can compile, and makes an overlay of the D libraries where that is not everything. */
@@ -51,37 +106,185 @@ export async function prepareDLibraries(
   library: LibraryLocation,
   platform: NodeJS.Platform = process.platform,
 ): Promise<DLibraries> {
-  const own = { syslibdir: library.syslibdir, limitations: [], dispose: () => {} }
-  if (platform !== 'linux' || (await hasDataSymbols())) return own
+  if (platform !== 'linux') {
+    return { syslibdir: library.syslibdir, limitations: [], repair: async () => false, dispose: () => {} }
+  }
+  const overlay = new Overlay(library)
+  await overlay.applyKnown()
+  return overlay
+}
 
-  const folder = library.syslibdir ?? join(dirname(await realpath(library.path)), 'dtrace')
-  const overlay = await makeFolder()
-  const dispose = (): void => {
-    process.off('exit', dispose)
-    rmSync(overlay, { recursive: true, force: true })
+/** A D library's state: its text, and whether it is left out. */
+interface DLibrary {
+  text: string
+  original: string
+  omitted: boolean
+}
+
+class Overlay implements DLibraries {
+  readonly #location: LibraryLocation
+  #source = ''
+  /** By path below the folder. */
+  readonly #libraries = new Map<string, DLibrary>()
+  readonly #limitations = new Map<string, Limitation>()
+  #folder: string | undefined
+  readonly dispose = (): void => {
+    process.off('exit', this.dispose)
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true })
+    this.#folder = undefined
   }
-  process.on('exit', dispose)
-  try {
-    await linkAllBut(NEEDS_DATA_SYMBOLS, folder, overlay)
-  } catch (cause) {
-    dispose()
-    throw new DTraceError(
-      'ERR_DTRACE_OPEN',
-      `the D libraries of ${folder} can't be linked in ${overlay}: ${(cause as Error).message}`,
-      { cause },
+
+  constructor(location: LibraryLocation) {
+    this.#location = location
+  }
+
+  get syslibdir(): string | undefined {
+    return this.#folder ?? this.#location.syslibdir
+  }
+
+  get limitations(): readonly Limitation[] {
+    return [...this.#limitations.values()]
+  }
+
+  async applyKnown(): Promise<void> {
+    const has = await Promise.all(KNOWN.map(kernelHas))
+    const missing = KNOWN.filter((_, index) => has[index] === false)
+    if (missing.length === 0 && learnt.size === 0) return
+    await this.#read()
+    for (const { name, reason } of missing) this.#takeOut(name, reason)
+    for (const failure of learnt.get(this.#source) ?? []) this.#takeOutAt(failure)
+    await this.#write()
+  }
+
+  async repair(reason: string): Promise<boolean> {
+    const place = failedPlace(reason)
+    if (place === undefined) return false
+    await this.#read()
+    // libdtrace names the file as it found it: VERSION/NAME.d below its folder.
+    const path = join(basename(dirname(place.file)), basename(place.file))
+    const failure = { path, line: place.line, problem: place.problem }
+    if (!this.#takeOutAt(failure)) return false
+    learnt.set(this.#source, [...(learnt.get(this.#source) ?? []), failure])
+    await this.#write()
+    return true
+  }
+
+  /** Everything that mentions a name which this kernel lacks. */
+  #takeOut(name: string, reason: string): void {
+    const word = new RegExp(`\\b${name}\\b`)
+    for (const [path, library] of this.#libraries) {
+      if (!word.test(library.text)) continue
+      const { text, dropped } = dropMentions(library.text, name)
+      library.text = text
+      for (const { what, from } of dropped) this.#limitMember(what, from, reason)
+      // A comment may mention it, too, and it doesn't matter.
+      if (dropped.length === 0 && !isComment(text, word)) this.#omit(path, reason)
+    }
+  }
+
+  /** What is at a line; where it is no assignment of a translator, or was taken out already, the whole library. */
+  #takeOutAt({ path, line, problem }: Failure): boolean {
+    const library = this.#libraries.get(path)
+    if (library === undefined || library.omitted) return false
+    const { text, dropped } = dropLine(library.text, line)
+    library.text = text
+    for (const { what, from } of dropped) this.#limitMember(what, from, `${path}: ${problem}`)
+    if (dropped.length === 0) this.#omit(path, `${path}, line ${line}: ${problem}`)
+    return true
+  }
+
+  #limitMember(what: string, from: string, reason: string): void {
+    this.#limitations.set(`${what} ${from}`, {
+      what,
+      meaning: `a program that uses this member of what is translated from ${from.replace(/\s+\*/, ' *').trim()} does not compile`,
+      reason,
+    })
+  }
+
+  /** Leaves a library out, and those that can't do without it. */
+  #omit(path: string, reason: string): void {
+    const library = this.#libraries.get(path)
+    if (library === undefined || library.omitted) return
+    library.omitted = true
+    const name = basename(path)
+    const defined = definitions(library.original)
+    this.#limitations.set(name, {
+      what: name,
+      meaning:
+        defined.length === 0 ? 'what it defines is not there' : `${defined.join(', ')} are not defined`,
+      reason,
+    })
+    for (const [other, { original }] of this.#libraries) {
+      if (dirname(other) === dirname(path) && dependencies(original).includes(name))
+        this.#omit(other, `it needs ${name}, which is left out`)
+    }
+  }
+
+  /** The texts of all libraries, one folder per kernel version. */
+  async #read(): Promise<void> {
+    if (this.#libraries.size > 0) return
+    this.#source = this.#location.syslibdir ?? join(dirname(await realpath(this.#location.path)), 'dtrace')
+    try {
+      for (const version of await versionFolders(this.#source)) {
+        for (const name of await readdir(join(this.#source, version))) {
+          if (!name.endsWith('.d')) continue
+          const text = await readFile(join(this.#source, version, name), 'latin1')
+          this.#libraries.set(join(version, name), { text, original: text, omitted: false })
+        }
+      }
+    } catch (cause) {
+      throw new DTraceError(
+        'ERR_DTRACE_OPEN',
+        `the D libraries of ${this.#source} can't be read: ${(cause as Error).message}; \`dtrace-watch setup\` gets a new copy`,
+        { cause },
+      )
+    }
+  }
+
+  /** The same layout once more, with links to what is unchanged. */
+  async #write(): Promise<void> {
+    const changed = [...this.#libraries.values()].some(
+      ({ text, original, omitted }) => omitted || text !== original,
     )
+    if (!changed) return
+    this.dispose()
+    const folder = await makeFolder()
+    this.#folder = folder
+    process.on('exit', this.dispose)
+    try {
+      const versions = await versionFolders(this.#source)
+      for (const name of await readdir(this.#source)) {
+        if (!versions.includes(name)) await symlink(join(this.#source, name), join(folder, name))
+      }
+      for (const version of versions) {
+        await mkdir(join(folder, version))
+        for (const name of await readdir(join(this.#source, version))) {
+          const path = join(version, name)
+          const library = this.#libraries.get(path)
+          if (library?.omitted) continue
+          if (library === undefined || library.text === library.original)
+            await symlink(join(this.#source, path), join(folder, path))
+          else await writeFile(join(folder, path), library.text, 'latin1')
+        }
+      }
+    } catch (cause) {
+      this.dispose()
+      throw new DTraceError(
+        'ERR_DTRACE_OPEN',
+        `the D libraries of ${this.#source} can't be linked in ${folder}: ${(cause as Error).message}`,
+        { cause },
+      )
+    }
   }
-  return {
-    syslibdir: overlay,
-    limitations: [
-      {
-        what: NEEDS_DATA_SYMBOLS,
-        meaning: 'the io provider’s translators (bufinfo_t, devinfo_t, fileinfo_t) and fds[] are not defined',
-        reason: 'the kernel was built without CONFIG_KALLSYMS_ALL, so it has no data symbol major_names',
-      },
-    ],
-    dispose,
-  }
+}
+
+async function versionFolders(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  return entries.filter((entry) => entry.isDirectory() && /^\d/.test(entry.name)).map(({ name }) => name)
+}
+
+function isComment(text: string, word: RegExp): boolean {
+  return !word.test(text.replace(/\/\*[\s\S]*?\*\//g, ''))
 }
 
 async function makeFolder(): Promise<string> {
@@ -93,21 +296,5 @@ async function makeFolder(): Promise<string> {
       `a session needs a temporary folder: ${(cause as Error).message}; set TMPDIR to a folder that can be written to`,
       { cause },
     )
-  }
-}
-
-/** The same layout, one folder per kernel version, with links to the files. */
-async function linkAllBut(name: string, from: string, to: string): Promise<void> {
-  for (const entry of await readdir(from, { withFileTypes: true })) {
-    const source = join(from, entry.name)
-    const target = join(to, entry.name)
-    if (!entry.isDirectory()) {
-      if (entry.name !== name) await symlink(source, target)
-    } else if (/^\d/.test(entry.name)) {
-      await mkdir(target)
-      await linkAllBut(name, source, target)
-    } else {
-      await symlink(source, target)
-    }
   }
 }

@@ -1,0 +1,127 @@
+/**
+ * Opens a consumer's session; and another in its place, where the first program shows that a D library does not compile on
+ * this kernel. libdtrace loads the libraries once per handle, so there is no second try in the same session.
+ */
+import { type OptionValue, optionText } from './options.js'
+import { type DLibraries, prepareDLibraries } from './platform/dlibs.js'
+import type { LibraryLocation } from './platform/locate.js'
+import { preflight } from './preflight.js'
+import { Session, type SessionMessage } from './session.js'
+
+/** Failures in D libraries that are repaired one after the other before the program is given up. */
+const MOST_REPAIRS = 20
+
+export interface Opened {
+  session: Session
+  /** libdtrace's version. */
+  version: string
+}
+
+/** What a consumer's sessions are opened with. */
+export class Opening {
+  readonly #library: LibraryLocation
+  readonly #receive: (message: SessionMessage) => void
+  /** In the order in which they were set. */
+  readonly #settings: [name: string, value: string | null][]
+  readonly #ownFolder: boolean
+  #later = 0
+  #libraries: DLibraries | undefined
+  #repairs = 0
+
+  constructor(
+    library: LibraryLocation,
+    options: Readonly<Record<string, OptionValue>>,
+    receive: (message: SessionMessage) => void,
+  ) {
+    this.#library = library
+    this.#receive = receive
+    this.#ownFolder = options.syslibdir !== undefined
+    this.#settings = Object.entries(options).flatMap(
+      // Off is what a flag is that is not set, and libdtrace takes no value for those of the compiler.
+      ([name, value]) =>
+        value === false ? [] : [[name, optionText(name, value)] as [string, string | null]],
+    )
+    this.#later = this.#settings.length
+  }
+
+  get limitations(): DLibraries['limitations'] {
+    return this.#libraries?.limitations ?? []
+  }
+
+  /** @throws what `Consumer.open` throws */
+  async open(): Promise<Opened> {
+    const session = new Session(this.#receive)
+    try {
+      preflight()
+    } catch (error) {
+      session.dispose()
+      throw error
+    }
+    // Which D libraries this kernel can compile is found out while libdtrace is being opened.
+    const [opened, libraries] = await Promise.allSettled([
+      session.request<string, 'open'>(
+        'open',
+        [this.#library.path, this.#library.preload, this.#settings.slice(0, this.#later).flat()],
+        (failure) => explainOpen(failure.code, failure.reason, this.#library),
+      ),
+      this.#prepare(),
+    ])
+    try {
+      if (opened.status === 'rejected') throw opened.reason
+      if (libraries.status === 'rejected') throw libraries.reason
+      const folder = this.#libraries?.syslibdir
+      if (folder !== undefined)
+        await session.request('setOption', ['syslibdir', folder], ({ reason }) => reason)
+      for (const [name, value] of this.#settings.slice(this.#later))
+        await session.request('setOption', [name, value], ({ reason }) => `option ${name}: ${reason}`)
+    } catch (error) {
+      this.dispose()
+      if (opened.status === 'fulfilled') await session.request('close', [], ({ reason }) => reason)
+      session.dispose()
+      throw error
+    }
+    return { session, version: opened.value }
+  }
+
+  /** An option that was set later: another session needs it, too. */
+  addSetting(name: string, value: string | null): void {
+    this.#settings.push([name, value])
+  }
+
+  /**
+   * Closes a session whose first program failed, and opens another without what failed, if that was in a D library.
+   *
+   * @returns the new session; undefined, with the old one as it was, when the failure is the program's own
+   */
+  async replace(session: Session, reason: string): Promise<Session | undefined> {
+    if (this.#libraries === undefined || this.#repairs >= MOST_REPAIRS) return undefined
+    if (!(await this.#libraries.repair(reason))) return undefined
+    this.#repairs++
+    await session.request('close', [], (failure) => failure.reason)
+    session.dispose()
+    return (await this.open()).session
+  }
+
+  /** Removes the folder that was made for the session. */
+  dispose(): void {
+    this.#libraries?.dispose()
+  }
+
+  async #prepare(): Promise<void> {
+    // With a folder of the user's choice, what is in it is his.
+    if (!this.#ownFolder) this.#libraries ??= await prepareDLibraries(this.#library)
+  }
+}
+
+function explainOpen(code: string, reason: string, library: LibraryLocation): string {
+  switch (code) {
+    case 'ERR_DTRACE_LIBRARY_NOT_FOUND':
+      return `${library.path} does not load: ${reason}; run \`dtrace-watch doctor\``
+    case 'ERR_DTRACE_PERMISSION':
+      return `no permission to use DTrace: ${reason}; run as root`
+    case 'ERR_DTRACE_OPTION':
+      return `an option is not accepted: ${reason}`
+    default:
+      return `libdtrace can't be opened: ${reason}; run \`dtrace-watch doctor\` to see what it lacks`
+  }
+}

@@ -6,6 +6,7 @@ import { outliveBrokenPipes } from './broken-pipe.js'
 import { addDoctor } from './doctor.js'
 import { EXIT_CODE_HELP, exitCodeOf, exitCodes } from './exit-codes.js'
 import { addMounts } from './mounts.js'
+import { addOpens } from './opens.js'
 import { Output } from './output.js'
 import { addRescan } from './rescan.js'
 import { addRun } from './run.js'
@@ -54,6 +55,7 @@ function build(rest: readonly string[] | undefined): Command {
   addRescan(program, rest)
   addMounts(program)
   addUnlinks(program)
+  addOpens(program)
   addRun(program, rest)
   addZones(program)
   addDoctor(program)

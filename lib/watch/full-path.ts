@@ -29,7 +29,8 @@ export interface PathWalk {
 export interface FullPath {
   /**
    * Absolute, from the root of the mount namespace: a process in a chroot(2) has a part of it before its own `/`. It begins
-   * with `…/` instead (U+2026, UTF-8) where what is above isn't known.
+   * with `…/` instead (U+2026, UTF-8) where what is above isn't known: the tree is deeper than the walk, or nobody is left who
+   * could say where it is mounted.
    */
   path: BytePath
   /** Every name in it is the one that the kernel had. False: some was looked up afterwards, or is what the program wrote. */
@@ -79,7 +80,7 @@ export class FullPaths {
       told(link, names) ??
       this.#views.view(mntns, pid)?.mounts.pathOf({ dev, path: inside }) ??
       this.#views.own()?.mounts.pathOf({ dev, path: inside }) ??
-      inside
+      UNKNOWN + inside
     return { path, exact: false }
   }
 

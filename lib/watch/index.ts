@@ -6,6 +6,9 @@ export { optionWords as mountOptionWords } from './mount-flags.js'
 export type { MountOp, MountStep } from './mount-meaning.js'
 export { type MountsEvents, MountsWatcher, watchMounts } from './mount-monitor.js'
 export type { MountsOptions } from './mount-options.js'
+export type { OpenEvent, OpenOp } from './open-event.js'
+export { type OpensBlind, type OpensEvents, type OpensWatcher, watchOpens } from './opens.js'
+export type { OpensOptions } from './opens-options.js'
 export { RescanWatcher } from './rescan.js'
 export {
   changeToJSON,

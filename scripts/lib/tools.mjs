@@ -39,6 +39,7 @@ const groups = {
     { name: 'crun', package: 'crun' },
     { name: 'bwrap', package: 'bubblewrap' },
     { name: 'busybox', package: 'busybox-static' },
+    { name: 'opensnoop', package: 'libbpf-tools' },
   ],
   check: [
     { name: 'clang-format', package: 'clang-format' },

@@ -142,11 +142,11 @@ function what(event: MountEvent): string {
 
 /** As mount(8) writes options: those of the mount, then those of the file system; what is taken away after a minus sign. */
 function* details(event: MountEvent): Generator<string> {
-  const { op, flag_names, attr_set_names, attr_clr_names, options, propagation } = event
+  const { op, flag_names, attr_set_names, attr_clr_names, options, propagation, recursive } = event
   yield* mountOptionWords(flag_names)
   yield* mountOptionWords(attr_set_names ?? [])
   for (const word of mountOptionWords(attr_clr_names ?? [])) yield `-${word}`
   if (propagation !== undefined && op !== 'propagation') yield propagation
-  if (flag_names.includes('AT_RECURSIVE')) yield 'rec'
+  if (recursive === true) yield 'rec'
   if (options !== undefined) yield options
 }

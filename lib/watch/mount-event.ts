@@ -44,6 +44,8 @@ export interface MountEvent {
   attr_clr_names?: string[]
   /** How what is mounted below spreads from now on. */
   propagation?: Propagation
+  /** True of bind, propagation and setattr: with all that is mounted below (MS_REC, AT_RECURSIVE). */
+  recursive?: true
   /** The kernel's name of the process, at most 15 bytes. */
   execname: string
   pid: number
@@ -65,7 +67,7 @@ export interface MountEvent {
 
 export function makeMountEvent(call: MountCall, meaning: MountMeaning, zone_name: string): MountEvent {
   const { errno, flags, mnt_id } = call
-  const { op, fstype, options, parameter, attr_set, attr_clr, propagation } = meaning
+  const { op, fstype, options, parameter, attr_set, attr_clr, propagation, recursive } = meaning
   return {
     timestamp: Number(call.timestamp / 1000n) / 1000,
     op,
@@ -80,6 +82,7 @@ export function makeMountEvent(call: MountCall, meaning: MountMeaning, zone_name
     ...attributes('attr_set', attr_set),
     ...attributes('attr_clr', attr_clr),
     ...(propagation === undefined ? {} : { propagation }),
+    ...(recursive === true ? { recursive } : {}),
     execname: toText(call.execname).text,
     pid: call.pid,
     tid: call.tid,

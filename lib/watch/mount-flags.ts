@@ -63,6 +63,8 @@ const AT: FlagTable = [
 
 /** AT_EMPTY_PATH: an empty path means the descriptor itself. */
 export const AT_EMPTY_PATH = 0x1000
+/** With all that is mounted below. */
+export const AT_RECURSIVE = 0x8000
 
 /** OPEN_TREE_CLONE: a copy of the mount, which is nowhere yet. */
 export const OPEN_TREE_CLONE = 1
@@ -194,7 +196,7 @@ const WORDS: Readonly<{ [name: string]: string }> = {
 }
 /** Flags that say what kind of call it is, or how paths are looked up, and not what the mount is like. */
 const NO_WORD =
-  /^(MS_(REMOUNT|BIND|MOVE|UNBINDABLE|PRIVATE|SLAVE|SHARED|SILENT)|AT_.*|MOVE_MOUNT_.*|OPEN_TREE_.*|FS.*|UMOUNT_.*)$/
+  /^(MS_(REMOUNT|BIND|MOVE|REC|UNBINDABLE|PRIVATE|SLAVE|SHARED|SILENT)|AT_.*|MOVE_MOUNT_.*|OPEN_TREE_.*|FS.*|UMOUNT_.*)$/
 
 /** The options of mount(8) that stand for flags: `ro` for MS_RDONLY. */
 export function optionWords(names: readonly string[]): string[] {

@@ -7,6 +7,7 @@
 import type { BytePath } from './byte-path.js'
 import {
   AT_EMPTY_PATH,
+  AT_RECURSIVE,
   FSCONFIG,
   FSPICK_EMPTY_PATH,
   MOVE_MOUNT_F_EMPTY_PATH,
@@ -53,6 +54,8 @@ export interface MountMeaning {
   attr_set: bigint
   attr_clr: bigint
   propagation?: Propagation | undefined
+  /** With all that is mounted below. */
+  recursive?: boolean | undefined
   /** Of fsconfig: `key=value`. */
   parameter?: string | undefined
 }
@@ -60,26 +63,19 @@ export interface MountMeaning {
 /** A file system context, between fsopen or fspick and fsmount. */
 interface Context {
   fstype: string | undefined
-  source: string | undefined
+  source?: string | undefined
   options: string[]
   /** The mount point of a file system that is there already: fspick. */
-  picked: BytePath | undefined
+  picked?: BytePath | undefined
   reconfigures: boolean
 }
 
 /** A mount that is nowhere yet. */
-interface Detached {
-  op: 'mount' | 'bind'
-  source: BytePath | undefined
-  options: string | undefined
-  attr_set: bigint
-  attr_clr: bigint
-  propagation: Propagation | undefined
-}
+type Detached = Partial<MountMeaning> & { op: 'mount' | 'bind'; attr_set: bigint; attr_clr: bigint }
 
 /** The most of each that are remembered: not every one comes to its end. */
 const MOST = 4096
-const NO_ATTRIBUTES = { attr_set: 0n, attr_clr: 0n } as const
+const PROPAGATION = MS.SHARED | MS.PRIVATE | MS.SLAVE | MS.UNBINDABLE
 
 /** One for each session. */
 export class MountMeanings {
@@ -97,15 +93,9 @@ export class MountMeanings {
       case 'mount':
         return this.#mount(call)
       case 'umount':
-        return { ...NO_ATTRIBUTES, op: 'umount', step: false, target: this.#target(call) }
+        return done('umount', { target: this.#target(call) })
       case 'pivot_root':
-        return {
-          ...NO_ATTRIBUTES,
-          op: 'pivot_root',
-          step: false,
-          source: this.#source(call),
-          target: this.#target(call),
-        }
+        return done('pivot_root', { source: this.#source(call), target: this.#target(call) })
       case 'move_mount':
         return this.#moveMount(call)
       case 'mount_setattr':
@@ -128,41 +118,19 @@ export class MountMeanings {
   /** In the order in which the kernel looks at the flags: path_mount() in fs/namespace.c. */
   #mount(call: MountCall): MountMeaning {
     const flags = withoutMagic(call.flags)
+    const has = (flag: number): boolean => (flags & flag) !== 0
     const target = this.#target(call)
-    const options = call.options || undefined
-    const propagation = flags & (MS.SHARED | MS.PRIVATE | MS.SLAVE | MS.UNBINDABLE)
-    if ((flags & MS.REMOUNT) !== 0) {
+    const recursive = has(MS.REC)
+    const isNew = !has(MS.REMOUNT | MS.BIND | PROPAGATION | MS.MOVE)
+    if (has(MS.REMOUNT) || isNew) {
+      // The source is no path here: each file system has its own idea of one.
       const source = call.source.text || undefined
-      return {
-        ...NO_ATTRIBUTES,
-        op: 'remount',
-        step: false,
-        source,
-        target,
-        fstype: call.fstype || undefined,
-        options,
-      }
+      const [fstype, options] = [call.fstype || undefined, call.options || undefined]
+      return done(isNew ? 'mount' : 'remount', { source, target, fstype, options })
     }
-    if ((flags & MS.BIND) !== 0) {
-      return { ...NO_ATTRIBUTES, op: 'bind', step: false, source: this.#source(call), target }
-    }
-    if (propagation !== 0) {
-      return { ...NO_ATTRIBUTES, op: 'propagation', step: false, target, propagation: propagationOf(flags) }
-    }
-    if ((flags & MS.MOVE) !== 0) {
-      return { ...NO_ATTRIBUTES, op: 'move', step: false, source: this.#source(call), target }
-    }
-    // No path: each file system has its own idea of a source.
-    const source = call.source.text || undefined
-    return {
-      ...NO_ATTRIBUTES,
-      op: 'mount',
-      step: false,
-      source,
-      target,
-      fstype: call.fstype || undefined,
-      options,
-    }
+    if (has(MS.BIND)) return done('bind', { source: this.#source(call), target, recursive })
+    if (has(PROPAGATION)) return done('propagation', { target, propagation: propagationOf(flags), recursive })
+    return done('move', { source: this.#source(call), target })
   }
 
   // --- Calls on mounts -----------------------------------------------------------------------------------------------
@@ -170,122 +138,96 @@ export class MountMeanings {
   #moveMount(call: MountCall): MountMeaning {
     const { errno, flags, mnt_id, attached } = call
     const target = this.#target(call, (flags & MOVE_MOUNT_T_EMPTY_PATH) !== 0)
-    const source = (): BytePath | undefined => this.#source(call, (flags & MOVE_MOUNT_F_EMPTY_PATH) !== 0)
-    if ((flags & MOVE_MOUNT_SET_GROUP) !== 0) {
-      return { ...NO_ATTRIBUTES, op: 'propagation', step: false, source: source(), target }
+    const fstype = call.fstype || undefined
+    if (attached || mnt_id === 0 || (flags & MOVE_MOUNT_SET_GROUP) !== 0) {
+      const op = (flags & MOVE_MOUNT_SET_GROUP) === 0 ? 'move' : 'propagation'
+      const source = this.#source(call, (flags & MOVE_MOUNT_F_EMPTY_PATH) !== 0)
+      return done(op, { source, target, fstype })
     }
-    if (attached || mnt_id === 0) {
-      return {
-        ...NO_ATTRIBUTES,
-        op: 'move',
-        step: false,
-        source: source(),
-        target,
-        fstype: call.fstype || undefined,
-      }
-    }
-    // Made before the watcher was there: what the kernel knows of it.
-    const made = this.#detached.get(mnt_id) ?? {
-      ...NO_ATTRIBUTES,
-      op: 'mount',
-      source: call.device || undefined,
-    }
+    const made = this.#detached.get(mnt_id)
     if (errno === 0) this.#detached.delete(mnt_id)
-    return { ...made, step: false, target, fstype: call.fstype || undefined }
+    // Made before the watcher was there: what the kernel knows of it.
+    if (made === undefined) return done('mount', { source: call.device || undefined, target, fstype })
+    return done(made.op, { ...made, target, fstype })
   }
 
   #setattr(call: MountCall): MountMeaning {
     const { errno, flags, mnt_id, attr_set, attr_clr } = call
     const propagation = propagationOf(call.propagation)
+    const changes = { attr_set, attr_clr, propagation, recursive: (flags & AT_RECURSIVE) !== 0 }
     const made = mnt_id === 0 ? undefined : this.#detached.get(mnt_id)
     if (errno === 0 && made !== undefined) {
-      // What it clears it takes from what was set before.
+      // The kernel clears first, and sets then.
+      made.attr_clr = (made.attr_clr & ~attr_set) | (attr_clr & ~attr_set)
       made.attr_set = (made.attr_set & ~attr_clr) | attr_set
-      made.attr_clr |= attr_clr & ~attr_set
       made.propagation = propagation ?? made.propagation
-      return { op: 'mount_setattr', step: true, attr_set, attr_clr, propagation, source: made.source }
+      return step('mount_setattr', { ...changes, source: made.source })
     }
     const target = this.#target(call, (flags & AT_EMPTY_PATH) !== 0)
     const op = attr_set === 0n && attr_clr === 0n && propagation !== undefined ? 'propagation' : 'setattr'
-    return { op, step: false, target, attr_set, attr_clr, propagation, fstype: call.fstype || undefined }
+    return done(op, { ...changes, target, fstype: call.fstype || undefined })
   }
 
   #openTree(call: MountCall): MountMeaning {
     const { errno, flags, mnt_id, attr_set, attr_clr } = call
-    const op = call.call as MountStep
+    const name = call.call as MountStep
     const path = this.#target(call, (flags & AT_EMPTY_PATH) !== 0)
     const propagation = propagationOf(call.propagation)
+    const changes = { attr_set, attr_clr, propagation, recursive: (flags & AT_RECURSIVE) !== 0 }
     if ((flags & OPEN_TREE_CLONE) === 0)
-      return { op, step: errno === 0, target: path, attr_set, attr_clr, propagation }
-    if (errno !== 0) return { op: 'bind', step: false, source: path, attr_set, attr_clr, propagation }
-    remember(this.#detached, mnt_id, {
-      op: 'bind',
-      source: path,
-      options: undefined,
-      attr_set,
-      attr_clr,
-      propagation,
-    })
-    return { op, step: true, source: path, fstype: call.fstype || undefined, attr_set, attr_clr, propagation }
+      return { ...step(name, { ...changes, target: path }), step: errno === 0 }
+    if (errno !== 0) return done('bind', { ...changes, source: path })
+    remember(this.#detached, mnt_id, { ...changes, op: 'bind', source: path })
+    return step(name, { ...changes, source: path, fstype: call.fstype || undefined })
   }
 
   // --- File system contexts ------------------------------------------------------------------------------------------
 
   #fsopen({ errno, context, fstype }: MountCall): MountMeaning {
-    if (errno !== 0) return { ...NO_ATTRIBUTES, op: 'mount', step: false, fstype: fstype || undefined }
-    const opened: Context = { fstype, source: undefined, options: [], picked: undefined, reconfigures: false }
-    remember(this.#contexts, context, opened)
-    return { ...NO_ATTRIBUTES, op: 'fsopen', step: true, fstype }
+    if (errno !== 0) return done('mount', { fstype: fstype || undefined })
+    remember(this.#contexts, context, { fstype, options: [], reconfigures: false })
+    return step('fsopen', { fstype })
   }
 
   #fspick(call: MountCall): MountMeaning {
     const { errno, context, flags } = call
     const target = this.#target(call, (flags & FSPICK_EMPTY_PATH) !== 0)
-    if (errno !== 0) return { ...NO_ATTRIBUTES, op: 'remount', step: false, target }
+    if (errno !== 0) return done('remount', { target })
     const fstype = call.fstype || undefined
-    const picked: Context = { fstype, source: undefined, options: [], picked: target, reconfigures: true }
-    remember(this.#contexts, context, picked)
-    return { ...NO_ATTRIBUTES, op: 'fspick', step: true, target, fstype }
+    remember(this.#contexts, context, { fstype, options: [], picked: target, reconfigures: true })
+    return step('fspick', { target, fstype })
   }
 
   #fsconfig(call: MountCall): MountMeaning {
     const { errno, flags: command } = call
     const context = this.#context(call)
     if (command === FSCONFIG.CMD_RECONFIGURE) context.reconfigures = true
-    const whole = this.#described(context)
+    const whole = described(context)
     const op = context.reconfigures ? 'remount' : 'mount'
     if (command === FSCONFIG.CMD_RECONFIGURE) {
       if (errno === 0) context.options = []
-      return { ...whole, op, step: false }
+      return done(op, whole)
     }
     const parameter = command < FSCONFIG.CMD_CREATE ? parameterOf(call) : undefined
-    if (errno !== 0) return { ...whole, op, step: false, parameter }
+    if (errno !== 0) return done(op, { ...whole, parameter })
     if (parameter !== undefined) {
       if (command === FSCONFIG.SET_STRING && call.key === 'source') context.source = call.value
       else context.options.push(parameter)
     }
-    return { ...whole, op: 'fsconfig', step: true, parameter }
+    return step('fsconfig', { ...whole, parameter })
   }
 
   #fsmount(call: MountCall): MountMeaning {
     const { errno, mnt_id, attr_set } = call
     const context = this.#context(call)
-    const whole = { ...this.#described(context), attr_set }
-    if (errno !== 0) return { ...whole, op: 'mount', step: false }
+    const whole = described(context)
+    if (errno !== 0) return done('mount', { ...whole, attr_set })
     const source = context.source ?? (call.device || undefined)
-    const made = {
-      op: 'mount',
-      attr_set,
-      attr_clr: 0n,
-      propagation: undefined,
-      options: whole.options,
-      source,
-    } as const
-    remember(this.#detached, mnt_id, { ...made })
-    // The context is a new one from then on, for the same file system.
+    remember(this.#detached, mnt_id, { ...whole, op: 'mount', source, attr_set, attr_clr: 0n })
+    // The context can be used again: to reconfigure the file system.
     context.options = []
     context.reconfigures = true
-    return { ...whole, op: 'fsmount', step: true, source, fstype: call.fstype || undefined }
+    return step('fsmount', { ...whole, source, attr_set, fstype: call.fstype || undefined })
   }
 
   /** One that was opened before the watcher was there is known by what the kernel says of it. */
@@ -293,14 +235,9 @@ export class MountMeanings {
     const known = this.#contexts.get(context)
     if (known !== undefined) return known
     const source = device || undefined
-    const found = { fstype: fstype || undefined, source, options: [], picked: undefined, reconfigures: false }
+    const found: Context = { fstype: fstype || undefined, source, options: [], reconfigures: false }
     if (context !== 0n) remember(this.#contexts, context, found)
     return found
-  }
-
-  #described({ fstype, source, options, picked }: Context): Omit<MountMeaning, 'op' | 'step'> {
-    const text = options.length === 0 ? undefined : options.join(',')
-    return { ...NO_ATTRIBUTES, fstype, source, target: picked, options: text }
   }
 
   #source(call: MountCall, empty = false): BytePath | undefined {
@@ -310,6 +247,19 @@ export class MountMeanings {
   #target(call: MountCall, empty = false): BytePath | undefined {
     return this.#paths.of(call, call.target, empty)
   }
+}
+
+/** Something happened, or failed to. */
+function done(op: MountOp, rest: Partial<MountMeaning>): MountMeaning {
+  return { attr_set: 0n, attr_clr: 0n, ...rest, op, step: false }
+}
+
+function step(op: MountStep, rest: Partial<MountMeaning>): MountMeaning {
+  return { attr_set: 0n, attr_clr: 0n, ...rest, op, step: true }
+}
+
+function described({ fstype, source, options, picked }: Context): Partial<MountMeaning> {
+  return { fstype, source, target: picked, options: options.length === 0 ? undefined : options.join(',') }
 }
 
 function parameterOf({ flags: command, key, value, aux }: MountCall): string {

@@ -27,7 +27,8 @@ export interface MountsEvents extends WatcherEvents {
 export class MountsWatcher extends Watcher<MountEvent, MountsEvents> {
   readonly #options: CheckedMountsOptions
   readonly #assembler = new MountAssembler()
-  readonly #meanings = new MountMeanings(new MountPaths())
+  readonly #paths = new MountPaths()
+  readonly #meanings = new MountMeanings(this.#paths)
   readonly #zones = new ZoneNames()
 
   /** Use {@link watchMounts}. */
@@ -54,6 +55,7 @@ export class MountsWatcher extends Watcher<MountEvent, MountsEvents> {
   #tell(call: MountCall): void {
     // Steps must be known even where they are not told.
     const meaning = this.#meanings.of(call)
+    if (!meaning.step && call.errno === 0) this.#paths.changed(call.mntns)
     if (meaning.step && !this.#options.calls) return
     const { zone_id, pid, init_pid, init_start, cgroup } = call
     const nodename = toText(call.nodename).text

@@ -13,9 +13,14 @@ const MOST_LINKS = 40
  * but from the first component that isn't there any more the rest is taken as it is written.
  *
  * @param root the root directory as this process sees it, `''` for its own
+ * @param mayLook whether a path may be looked at; from the first that may not the rest is taken as it is written, too
  * @returns an absolute path as seen from within the root
  */
-export function resolvePath(root: BytePath, path: BytePath): BytePath {
+export function resolvePath(
+  root: BytePath,
+  path: BytePath,
+  mayLook: (path: BytePath) => boolean = () => true,
+): BytePath {
   const pending = path.split('/').reverse()
   const done: BytePath[] = []
   let links = 0
@@ -27,7 +32,8 @@ export function resolvePath(root: BytePath, path: BytePath): BytePath {
       continue
     }
     if (!missing) {
-      const target = linkTarget(`${root}/${[...done, name].join('/')}`)
+      const at = `/${[...done, name].join('/')}`
+      const target = mayLook(at) ? linkTarget(root + at) : undefined
       if (target === undefined) missing = true
       else if (target !== '' && ++links <= MOST_LINKS) {
         if (target.startsWith('/')) done.length = 0

@@ -38,7 +38,7 @@
  *            tells of each (trace/events/timestamp.h), on this thread, with the inode at hand and its names still in place.
  *            A renamed inode's name has another hash after the call, since the hash is salted with the parent (d_move() in
  *            fs/dcache.c); of what else was changed, a file is the replaced one, and a directory is when it had been where
- *            the renamed one is now. So this needs no path, and no other look at the file system.
+ *            the renamed one is now. Two names of each file are compared: of two that both have more, `ino` is 0. So this needs no path, and no other look at the file system.
  *
  * NOT SEEN   32-bit programs on a 64-bit kernel (no system-call tracepoints), what the kernel's NFS server removes, and the
  *            paths of io_uring's operations (noticed: `blind`).
@@ -82,6 +82,9 @@ self uint64_t f1;		/* itself: a struct inode */
 self uint64_t f1name;
 self uint32_t f1hash;
 self uint64_t f1parent;
+self uint64_t f1other;		/* another name of it, if it has one */
+self uint32_t f1rehash;
+self uint64_t f1reparent;
 self uint64_t f1ino;
 self int f1mode;
 self int64_t f1size;
@@ -89,6 +92,9 @@ self uint64_t f2;
 self uint64_t f2name;
 self uint32_t f2hash;
 self uint64_t f2parent;
+self uint64_t f2other;
+self uint32_t f2rehash;
+self uint64_t f2reparent;
 self uint64_t f2ino;
 self int f2mode;
 self int64_t f2size;
@@ -235,6 +241,7 @@ rawtp:timestamp::inode_set_ctime_to_ts
 	self->f1name = this->alias;
 	self->f1hash = this->entry->d_name.hash;
 	self->f1parent = (uint64_t)this->entry->d_parent;
+	self->f1other = (uint64_t)this->entry->d_u.d_alias.next;
 	self->f1ino = this->inode->i_ino;
 	self->f1mode = this->inode->i_mode;
 	self->f1size = this->inode->i_size;
@@ -249,9 +256,32 @@ rawtp:timestamp::inode_set_ctime_to_ts
 	self->f2name = this->alias;
 	self->f2hash = this->entry->d_name.hash;
 	self->f2parent = (uint64_t)this->entry->d_parent;
+	self->f2other = (uint64_t)this->entry->d_u.d_alias.next;
 	self->f2ino = this->inode->i_ino;
 	self->f2mode = this->inode->i_mode;
 	self->f2size = this->inode->i_size;
+}
+
+rawtp:timestamp::ctime_ns_xchg,
+rawtp:timestamp::ctime_xchg_skip,
+rawtp:timestamp::inode_set_ctime_to_ts
+/self->path != 0 && this->slot == 5 && self->f1other != 0/
+{
+	this->entry = (struct dentry *)(self->f1other - offsetof(struct dentry, d_u));
+	self->f1other = (uint64_t)this->entry;
+	self->f1rehash = this->entry->d_name.hash;
+	self->f1reparent = (uint64_t)this->entry->d_parent;
+}
+
+rawtp:timestamp::ctime_ns_xchg,
+rawtp:timestamp::ctime_xchg_skip,
+rawtp:timestamp::inode_set_ctime_to_ts
+/self->path != 0 && this->slot == 6 && self->f2other != 0/
+{
+	this->entry = (struct dentry *)(self->f2other - offsetof(struct dentry, d_u));
+	self->f2other = (uint64_t)this->entry;
+	self->f2rehash = this->entry->d_name.hash;
+	self->f2reparent = (uint64_t)this->entry->d_parent;
 }
 
 /* --- At return: what of it was removed, and the directory that it was in. --- */
@@ -308,25 +338,36 @@ syscall::renameat2:return
 {
 	this->n1 = (struct dentry *)self->f1name;
 	this->n2 = (struct dentry *)self->f2name;
+	this->n3 = (struct dentry *)self->f1other;
+	this->n4 = (struct dentry *)self->f2other;
 	this->moved = this->n1->d_name.hash != self->f1hash || (uint64_t)this->n1->d_parent != self->f1parent ? 1
-	    : self->f2 == 0 ? 0
-	    : this->n2->d_name.hash != self->f2hash || (uint64_t)this->n2->d_parent != self->f2parent ? 2
+	    : self->f1other == 0 ? 0
+	    : this->n3->d_name.hash != self->f1rehash || (uint64_t)this->n3->d_parent != self->f1reparent ? 3
 	    : 0;
+	this->moved = this->moved != 0 || self->f2 == 0 ? this->moved
+	    : this->n2->d_name.hash != self->f2hash || (uint64_t)this->n2->d_parent != self->f2parent ? 2
+	    : self->f2other == 0 ? 0
+	    : this->n4->d_name.hash != self->f2rehash || (uint64_t)this->n4->d_parent != self->f2reparent ? 4
+	    : 0;
+	this->old = this->moved == 1 ? self->f1parent
+	    : this->moved == 2 ? self->f2parent
+	    : this->moved == 3 ? self->f1reparent
+	    : this->moved == 4 ? self->f2reparent
+	    : self->g2 == 0 ? self->g1 : 0;
+	this->top = this->moved == 1 ? (uint64_t)this->n1->d_parent
+	    : this->moved == 2 ? (uint64_t)this->n2->d_parent
+	    : this->moved == 3 ? (uint64_t)this->n3->d_parent
+	    : this->moved == 4 ? (uint64_t)this->n4->d_parent
+	    : self->g2 == 0 ? self->g1 : 0;
 	this->which = self->f2 == 0 ? (this->moved == 0 && ((struct inode *)self->f1)->i_nlink == 0 ? 5 : 0)
-	    : this->moved == 1 ? 6
-	    : this->moved == 2 ? 5
+	    : this->moved == 1 || this->moved == 3 ? 6
+	    : this->moved == 2 || this->moved == 4 ? 5
 	    : ((struct inode *)self->f1)->i_nlink == 0 ? 5
 	    : ((struct inode *)self->f2)->i_nlink == 0 ? 6
 	    : 0;
 	this->found = self->f2 != 0 || this->which != 0 ? 2
 	    : this->moved != 0 && this->n1->d_sb->s_magic != 0x794c7630 ? 0
 	    : 1;
-	this->top = this->moved == 1 ? (uint64_t)this->n1->d_parent
-	    : this->moved == 2 ? (uint64_t)this->n2->d_parent
-	    : self->g2 == 0 ? self->g1 : 0;
-	this->old = this->moved == 1 ? self->f1parent
-	    : this->moved == 2 ? self->f2parent
-	    : self->g2 == 0 ? self->g1 : 0;
 }
 
 /* A directory: of the others, the replaced one was where the renamed one is now. */

@@ -150,12 +150,13 @@ export class Snapshots {
     const linked: Wanted[] = []
     let opener = 0
     for (const { event, path, raw } of removals) {
-      if (event.error !== undefined || event.type === 'directory' || !this.#wants(path)) continue
-      const { timestamp, type, size = 0, certain } = event
+      if (event.error !== undefined || event.file_type === 'directory' || !this.#wants(path)) continue
+      const { timestamp, file_type, size = 0, certain } = event
       const ino = Number(event.ino ?? 0)
       const wanted = { path, timestamp, at: raw.timestamp, ino, dev: event.dev ?? 0, nlink: raw.nlink }
-      if (type !== undefined && type !== 'file') this.#miss(wanted, 'not-a-file', `it was a ${type}`)
-      else if (size > this.#options.maxSize) this.#tooLarge(wanted, size)
+      if (file_type !== undefined && file_type !== 'file') {
+        this.#miss(wanted, 'not-a-file', `it was a ${file_type}`)
+      } else if (size > this.#options.maxSize) this.#tooLarge(wanted, size)
       else if (!this.#pinned(wanted)) {
         if (raw.nlink > 0) linked.push(wanted)
         // Whether a file was there at all isn't known: then there is nothing to miss.

@@ -1,6 +1,7 @@
 /** What an unlink watcher tells about one removal. */
+import { lstatSync } from 'node:fs'
 import { getSystemErrorName } from 'node:util'
-import { type BytePath, join, split, toText } from './byte-path.js'
+import { type BytePath, join, split, toFs, toText } from './byte-path.js'
 import { type FullPaths, UNKNOWN } from './full-path.js'
 import { lexical } from './resolve-path.js'
 import type { RawRemoval, RemovedName } from './unlinks-records.js'
@@ -42,7 +43,7 @@ export interface UnlinkEvent {
   /** What was removed, where the kernel tells: its inode number, and the device that it is on as stat(2) has it. */
   ino?: number | bigint
   dev?: number
-  type?: FileType
+  file_type?: FileType
   /** Bytes. Not of directories. */
   size?: number
   /** The links that it has left: 0 when this was the last. */
@@ -96,15 +97,30 @@ export function makeRemoval(raw: RawRemoval, paths: FullPaths, zone_name: string
   return { event, path, raw }
 }
 
+/**
+ * A rename between two names of one file does nothing (rename(2)), and both are still there. Where the kernel didn't tell what was
+ * changed, that may be why.
+ */
+export function didNothing({ raw, path }: Removal, paths: FullPaths): boolean {
+  if (raw.replaced !== 'unknown' || raw.from === undefined || raw.errno !== 0) return false
+  try {
+    const from = lstatSync(toFs(fullPath(raw.from, raw.pid, paths)), { bigint: true })
+    const to = lstatSync(toFs(path), { bigint: true })
+    return from.ino === to.ino && from.dev === to.dev
+  } catch {
+    return false
+  }
+}
+
 function inodeOf({ ino, mode, size, nlink, name }: RawRemoval): Partial<UnlinkEvent> {
   if (ino === 0n) return {}
-  const type = TYPES[mode >> 12]
+  const file_type = TYPES[mode >> 12]
   const number = Number(ino)
   return {
     ino: Number.isSafeInteger(number) ? number : ino,
     dev: statDevice(name.walk.dev),
-    ...(type === undefined ? {} : { type }),
-    ...(type === 'directory' ? {} : { size: Number(size) }),
+    ...(file_type === undefined ? {} : { file_type }),
+    ...(file_type === 'directory' ? {} : { size: Number(size) }),
     nlink,
   }
 }

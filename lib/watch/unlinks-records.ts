@@ -133,7 +133,9 @@ export class UnlinkAssembler {
         pid: pid as number,
         uid: uid as number,
       })
-    } else if (fields.op === 'mount') complete.push({ kind: 'mount', timestamp })
+    } else if (fields.rest === undefined && fields.fromfd === undefined) {
+      complete.push({ kind: 'mount', timestamp })
+    }
     // Of a path whose beginning was dropped, the rest is of no use; the drop is reported.
   }
 

@@ -10,7 +10,7 @@ import type { DTraceRecord } from '../record/decoder.js'
 import { toText } from './byte-path.js'
 import { FullPaths } from './full-path.js'
 import { type MissEvent, type SnapshotEvent, type SnapshotStats, Snapshots } from './snapshot.js'
-import { makeRemoval, type Removal, type UnlinkEvent } from './unlinks-event.js'
+import { didNothing, makeRemoval, type Removal, type UnlinkEvent } from './unlinks-event.js'
 import { type CheckedUnlinks, checkUnlinksOptions, type UnlinksOptions } from './unlinks-options.js'
 import { type RawRemoval, type RawUnlink, UnlinkAssembler } from './unlinks-records.js'
 import { startWatcher, Watcher, type WatcherEvents } from './watcher.js'
@@ -179,7 +179,8 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
     })
     if (!this.#zone(zone_name, zone_id)) return undefined
     const removal = makeRemoval(raw, this.#paths, zone_name)
-    return this.#path({ path: removal.event.path.replace(/^\//, '') }) ? removal : undefined
+    if (!this.#path({ path: removal.event.path.replace(/^\//, '') })) return undefined
+    return didNothing(removal, this.#paths) ? undefined : removal
   }
 
   /** What was renamed may be wanted by its new name. */

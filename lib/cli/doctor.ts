@@ -4,6 +4,7 @@ import { Consumer } from '../consumer.js'
 import { DTraceError } from '../errors.js'
 import { type Check, checkPlatform } from '../platform/checks.js'
 import { findLeftovers, removeLeftovers } from '../platform/leftovers.js'
+import { choosePlan } from '../watch/index.js'
 import { exitCodes } from './exit-codes.js'
 import { type Colors, counted, Output } from './output.js'
 
@@ -29,6 +30,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
   // What is missing is known: a session would only fail for the same reason.
   const trial = checks.some((check) => check.status === 'fail') ? [] : await tryOut()
   for (const check of trial) show(check, output)
+  if (trial.some(({ status }) => status !== 'fail')) show(await rescanPlan(), output)
   const failed = [...checks, ...trial].filter(({ status }) => status === 'fail')
   if (failed.length === 0) {
     output.say(({ green }) => green('DTrace works here.'))
@@ -91,6 +93,23 @@ function describeLibraries({ limitations }: Consumer): Check {
       ...limitations.map(({ what, meaning, reason }) => `${what}: ${meaning}; ${reason}`),
     ].join('\n'),
     advice: 'nothing, unless a script of yours uses them',
+  }
+}
+
+/** What the rescan watcher will see, and what not. */
+async function rescanPlan(): Promise<Check> {
+  const name = 'rescan'
+  try {
+    const { plan, reason } = await choosePlan()
+    if (plan === 'vfs') return { name, status: 'ok', detail: `plan vfs: ${reason}` }
+    return {
+      name,
+      status: 'warn',
+      detail: `plan syscall: ${reason}`,
+      advice: 'changes by 32-bit programs, io_uring and the NFS server are not seen: see docs/rescan.md',
+    }
+  } catch (error) {
+    return { name, status: 'warn', detail: (error as Error).message }
   }
 }
 

@@ -1,7 +1,7 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { describeTarget, type Pace, parseDuration, type Target } from '../act/index.js'
 import { DTraceError } from '../errors.js'
-import { type RescanOptions, RescanWatcher } from '../watch/index.js'
+import { RESCAN_PLANS, type RescanOptions, RescanWatcher } from '../watch/index.js'
 import { collect, collectOption, parsePid } from './arguments.js'
 import { exitCodes } from './exit-codes.js'
 import { counted, Output, printable } from './output.js'
@@ -25,8 +25,11 @@ export interface RescanFlags {
   user?: string[]
   option?: Record<string, string | boolean>
   ignoreTarget?: boolean
+  plan?: NonNullable<RescanOptions['plan']>
   json?: boolean
 }
+
+const PLAN_NAMES = { vfs: "the kernel's VFS layer", syscall: 'system calls' } as const
 
 const HELP = `
 Without a target changes are only reported. The target is a process, looked for anew each time, or a command.
@@ -72,6 +75,12 @@ export function addRescan(program: Command, rest: readonly string[] | undefined)
       'only changes made by this user, by none with a leading !; may be repeated',
       collect,
     )
+    .addOption(
+      new Option(
+        '--plan <plan>',
+        "the probes: of the kernel's VFS layer or of system calls (default: auto, VFS where the kernel has fbt)",
+      ).choices(RESCAN_PLANS),
+    )
     .option(
       '-x, --option <name=value>',
       'a DTrace option, such as bufsize=16m; may be repeated',
@@ -97,6 +106,7 @@ export function rescanOptions(
     users: flags.user,
     signal: flags.signal,
     ignoreTarget: flags.ignoreTarget,
+    plan: flags.plan,
     stopTimeout: flags.stopTimeout === '0' ? 0 : flags.stopTimeout,
     options: flags.option,
   }).filter(([, value]) => value !== undefined)
@@ -165,9 +175,9 @@ async function rescan(options: RescanOptions, json: boolean): Promise<void> {
       start: () =>
         RescanWatcher.start({ ...options, onOutput: (stream, chunk) => output.passOn(stream, chunk) }),
       report,
-      ready: () => ({
-        fields: { paths: names },
-        what: names.map(printable).join(' '),
+      ready: ({ plan, planReason }) => ({
+        fields: { paths: names, plan, plan_reason: planReason },
+        what: `${names.map(printable).join(' ')} by ${PLAN_NAMES[plan]}`,
         action: target === undefined ? 'changes are only reported' : `tells ${describeTarget(target)}`,
       }),
       stopping: ({ pending }) =>

@@ -18,6 +18,7 @@ export {
 } from './rescan-change.js'
 export type { RescanBlind, RescanEvents, RescanExec, RescanFailure, RescanSignal } from './rescan-events.js'
 export type { RescanOptions } from './rescan-options.js'
+export { choosePlan, type PlanChoice, RESCAN_PLANS, type RescanPlan } from './rescan-plan.js'
 export type { MissEvent, MissReason, SnapshotEvent, SnapshotHow, SnapshotStats } from './snapshot.js'
 export type { SnapshotOptions } from './snapshot-options.js'
 export { type UnlinksBlind, type UnlinksEvents, UnlinkWatcher, watchUnlinks } from './unlinks.js'

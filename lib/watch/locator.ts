@@ -51,10 +51,10 @@ export class Locator {
     this.#resolved.clear()
   }
 
-  /** An open file, by the kernel's walk from it. */
-  file(walk: Walk, pid: number, fd: number): Located {
+  /** A file, by the kernel's walk from it. @param fd a descriptor that the process has opened it with */
+  file(walk: Walk, pid: number, fd?: number): Located {
     if (walk.end !== 'undecided') return this.#walked(walk)
-    return this.#deeper(walk, `/proc/${pid}/fd/${fd}`)
+    return this.#deeper(walk, fd === undefined ? undefined : `/proc/${pid}/fd/${fd}`)
   }
 
   /** A path string. @param follows the call follows a symbolic link at its end */

@@ -1,6 +1,7 @@
 /** The options of a rescan watcher, and their check. */
 import { z } from 'zod'
 import { type Duration, type PredicateOptions, parseDuration, type Target } from '../act/index.js'
+import { RESCAN_PLANS, type RescanPlan } from './rescan-plan.js'
 import { checkOptions, type WatcherOptions, watcherShape } from './watcher.js'
 
 export interface RescanOptions extends PredicateOptions, WatcherOptions {
@@ -23,6 +24,11 @@ export interface RescanOptions extends PredicateOptions, WatcherOptions {
   stopTimeout?: Duration
   /** Changes made by the target itself don't count: it would be told for ever. Default true. */
   ignoreTarget?: boolean
+  /**
+   * Which probes are used: those of the kernel's VFS layer (`'vfs'`) or of system calls (`'syscall'`). Default `'auto'`: of the
+   * VFS layer where the kernel has such probes (fbt).
+   */
+  plan?: 'auto' | RescanPlan
   /** What a target command writes. */
   onOutput?: (stream: 'stdout' | 'stderr', chunk: Buffer) => void
 }
@@ -33,6 +39,7 @@ export interface CheckedOptions extends RescanOptions {
   /** Milliseconds. */
   stopTimeout: number
   ignoreTarget: boolean
+  plan: 'auto' | RescanPlan
   queueLimit: number
 }
 
@@ -59,6 +66,7 @@ const schema = z
     maxWait: duration.optional(),
     stopTimeout: duration.default('10s'),
     ignoreTarget: z.boolean().default(true),
+    plan: z.enum(RESCAN_PLANS, "is 'auto', 'vfs' or 'syscall'").default('auto'),
     onOutput: z.custom<RescanOptions['onOutput']>((value) => typeof value === 'function').optional(),
   })
   .refine(({ maxWait, debounce }) => maxWait === undefined || debounce !== undefined, {

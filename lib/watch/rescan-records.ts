@@ -1,6 +1,6 @@
 /**
- * From the records of `dscripts/<platform>/rescan.d` to changes: values by their names, and what came in several records
- * put together. What the fields mean is said at the head of the script.
+ * From the records of `dscripts/<platform>/rescan.d` or `rescan-vfs.d` to changes: values by their names, and what came in
+ * several records put together. What the fields mean is said at the heads of the scripts.
  */
 import type { DTraceRecord } from '../record/decoder.js'
 import type { BytePath } from './byte-path.js'
@@ -37,17 +37,22 @@ export interface NamedPath {
 }
 
 export type RawChange = RawAuthor & { op: string } & (
-    | { kind: 'open'; walk: Walk; fd: number }
+    | { kind: 'walk'; walk: Walk; fd: number | undefined }
+    | { kind: 'rename'; to?: Walk; from?: Walk }
     | { kind: 'path'; to?: NamedPath; from?: NamedPath }
     | { kind: 'mount' }
     | { kind: 'blind'; opcode: number }
   )
 
 type PathChange = Extract<RawChange, { kind: 'path' }>
+type WalkedRename = Extract<RawChange, { kind: 'rename' }>
 
-/** A path's string may go on in the next record of the CPU, and after a rename's `to` there is a `from`. */
+/**
+ * A path's string may go on in the next record of the CPU, and after a rename's `to` there is a `from`; where both sides are
+ * walks there is a `to` after each `from`.
+ */
 interface Pending {
-  change: PathChange
+  change: PathChange | WalkedRename
   path: NamedPath | undefined
   wantsFrom: boolean
 }
@@ -91,11 +96,19 @@ export class RescanAssembler {
     // By far the most are of this kind.
     const { fd } = fields
     if (fd !== undefined) {
-      const walk = walkOf(fields, values, OPEN_NAMES, values.length)
+      const walk = walkOf(fields, values, WALK_NAMES, values.length)
       // Written out: spreading an object costs more than all the rest of this.
       const { execname, pid, uid, zone_name, timestamp } = fields as unknown as RawAuthor
-      const op = plainName(probe.function)
-      changes.push({ execname, pid, uid, zone_name, timestamp, kind: 'open', op, walk, fd: fd as number })
+      const op = plainName(fields.op as string)
+      const known = (fd as number) < 0 ? undefined : (fd as number)
+      changes.push({ execname, pid, uid, zone_name, timestamp, kind: 'walk', op, walk, fd: known })
+    } else if (fields.moved !== undefined) {
+      const from = walkOf(fields, values, WALK_NAMES, values.length)
+      const change: WalkedRename = { ...authorOf(fields), kind: 'rename', op: 'rename', from }
+      this.#pending.set(cpu, { change, path: undefined, wantsFrom: false })
+    } else if (fields.replaced !== undefined) {
+      const to = walkOf(fields, values, WALK_NAMES, values.length)
+      changes.push({ ...authorOf(fields), kind: 'rename', op: 'rename', to })
     } else if (fields.level !== undefined) {
       this.#addPath(record, changes)
     } else if (fields.opcode !== undefined) {
@@ -110,16 +123,22 @@ export class RescanAssembler {
   /** @returns whether the record belongs to what its CPU's last record began */
   #continue(record: DTraceRecord, pending: Pending, changes: RawChange[]): boolean {
     const { cpu, fields, values } = record
-    if (pending.change.timestamp === fields.timestamp) {
+    const { change } = pending
+    if (change.timestamp === fields.timestamp) {
+      if (change.kind === 'rename' && fields.replaced !== undefined) {
+        change.to = walkOf(fields, values, WALK_NAMES, values.length)
+        this.#settle(cpu, pending, changes)
+        return true
+      }
       if (fields.rest !== undefined) {
         if (pending.path !== undefined) pending.path.text += values.slice(REST_PIECES).join('')
         pending.path = undefined
         this.#settle(cpu, pending, changes)
         return true
       }
-      if (fields.fromfd !== undefined && pending.wantsFrom) {
+      if (change.kind === 'path' && fields.fromfd !== undefined && pending.wantsFrom) {
         const from = namedPath(record)
-        pending.change.from = from
+        change.from = from
         pending.wantsFrom = false
         pending.path = from.text.length >= FULL ? from : undefined
         this.#settle(cpu, pending, changes)
@@ -127,7 +146,7 @@ export class RescanAssembler {
       }
     }
     this.#pending.delete(cpu)
-    changes.push(pending.change)
+    changes.push(change)
     return false
   }
 
@@ -160,7 +179,7 @@ export class RescanAssembler {
 }
 
 /** Where the pieces of a path begin among a record's values: they are the `printf` arguments from `path=` on. */
-const OPEN_NAMES = 10
+const WALK_NAMES = 10
 const PATH_NAMES = 12
 const REST_PIECES = 1
 

@@ -1,6 +1,6 @@
 /**
  * The rescan watcher: tells a media server, or any program with something to read again, that files below a directory have
- * changed. The D program (`dscripts/<platform>/rescan.d`) selects in the kernel, {@link Locator} settles the path, the
+ * changed. The D program (`dscripts/<platform>/rescan.d` or `rescan-vfs.d`) selects in the kernel, {@link Locator} settles the path, the
  * options' predicate chooses, the coalescer waits, and the dispatcher sends the signal.
  */
 import {
@@ -24,17 +24,17 @@ import {
 } from './rescan-change.js'
 import type { RescanEvents } from './rescan-events.js'
 import { type CheckedOptions, checkRescanOptions, type RescanOptions } from './rescan-options.js'
+import { choosePlan, fallBack, type PlanChoice, planScript, type RescanPlan } from './rescan-plan.js'
 import { type RawAuthor, type RawChange, RescanAssembler } from './rescan-records.js'
 import { type Place, pathOf, type RootsChange, WatchedRoots } from './roots.js'
 import { type RenamePlaces, Settler } from './settler.js'
-import { scriptFile, startWatcher, Watcher } from './watcher.js'
+import { startWatcher, Watcher } from './watcher.js'
 import { within } from './within.js'
 
 /** What a change is to somebody who waits for an action. */
 type Reason = RescanChange | undefined
 
-const SCRIPT = 'rescan.d'
-/** Pairs of arguments that the script takes; other directories are marked when it runs. */
+/** Pairs of arguments that the scripts take; other directories are marked when it runs. */
 const MOST_ARGUMENTS = 8
 /** How often the watched directories are looked at, in milliseconds. */
 const LOOK = 2000
@@ -73,6 +73,7 @@ const MOST_BLIND = 10_000
  */
 export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
   readonly #options: CheckedOptions
+  readonly #choice: PlanChoice
   readonly #roots: WatchedRoots
   readonly #settler: Settler
   readonly #predicate: Predicate
@@ -105,7 +106,7 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
             ...(checked.signal === undefined ? {} : { signal: checked.signal }),
             ...(checked.onOutput === undefined ? {} : { onOutput: checked.onOutput }),
           })
-    scriptFile(SCRIPT)
+    const choice = await choosePlan(checked.plan)
     const roots = new WatchedRoots(checked.paths)
     await roots.scan()
     const [missing] = roots.missing
@@ -117,17 +118,30 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
     }
     await dispatcher?.check()
 
-    return await startWatcher(checked, async (consumer) => {
-      const watcher = new RescanWatcher(started, checked, consumer, roots, predicate, dispatcher)
-      await watcher.#start()
-      return watcher
-    })
+    const startPlan = (plan: PlanChoice): Promise<RescanWatcher> =>
+      startWatcher(checked, async (consumer) => {
+        const watcher = new RescanWatcher(started, checked, plan, consumer, roots, predicate, dispatcher)
+        await watcher.#start()
+        return watcher
+      })
+    try {
+      return await startPlan(choice)
+    } catch (error) {
+      const other = checked.plan === 'auto' && choice.plan === 'vfs' ? fallBack(error) : undefined
+      if (other === undefined) throw error
+      process.emitWarning(`${other.reason}; system calls are probed instead`, {
+        type: 'DTraceWarning',
+        code: 'DTRACE_CHANGE_PLAN',
+      })
+      return await startPlan(other)
+    }
   }
 
   /** Use {@link RescanWatcher.start}. */
   private constructor(
     started: number,
     options: CheckedOptions,
+    choice: PlanChoice,
     consumer: Consumer,
     roots: WatchedRoots,
     predicate: Predicate,
@@ -135,6 +149,7 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
   ) {
     super(consumer, { event: 'change', queueLimit: options.queueLimit, started })
     this.#options = options
+    this.#choice = choice
     this.#roots = roots
     this.#settler = new Settler(
       roots,
@@ -155,6 +170,16 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
         onFailure: (error, { count }, retryIn) => this.#failed(error, count, retryIn),
       })
     }
+  }
+
+  /** The probes that are used: of the kernel's VFS layer, or of system calls. */
+  get plan(): RescanPlan {
+    return this.#choice.plan
+  }
+
+  /** Why it is this plan. */
+  get planReason(): string {
+    return this.#choice.reason
   }
 
   /** Changes that wait for an action. */
@@ -183,7 +208,7 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
   async #start(): Promise<void> {
     const roots = [...this.#roots.roots]
     const args = roots.slice(0, MOST_ARGUMENTS).flatMap(({ dev, ino }) => [String(dev), String(ino)])
-    await this.begin(SCRIPT, args)
+    await this.begin(planScript(this.plan), args)
     for (const { dev, ino } of roots.slice(MOST_ARGUMENTS)) this.#mark(dev, ino, true)
     // Mounts and directories may have changed meanwhile.
     const change = await this.#roots.scan()
@@ -237,7 +262,8 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
 
   #change(change: RawChange): void {
     switch (change.kind) {
-      case 'open':
+      case 'walk':
+      case 'rename':
       case 'path':
         this.#settler.settle(change)
         break

@@ -15,7 +15,7 @@ export interface RenamePlaces {
 }
 
 /** A change that is about files. */
-export type FileChange = Extract<RawChange, { kind: 'open' | 'path' }>
+export type FileChange = Extract<RawChange, { kind: 'walk' | 'rename' | 'path' }>
 
 /** Takes the changes that are below a watched directory, each with its place. */
 export type Accept = (change: FileChange, place: Place, rename?: RenamePlaces) => void
@@ -55,8 +55,13 @@ export class Settler {
   }
 
   settle(change: FileChange): void {
-    if (change.kind === 'open') {
+    if (change.kind === 'walk') {
       this.#one(change, this.#locator.file(change.walk, change.pid, change.fd))
+      return
+    }
+    if (change.kind === 'rename') {
+      const { from, to, pid } = change
+      this.#rename(change, from && this.#locator.file(from, pid), to && this.#locator.file(to, pid))
       return
     }
     const follows = change.op === 'truncate'

@@ -33,13 +33,13 @@ const rest = (cpu: number, timestamp: bigint, ...pieces: string[]): DTraceRecord
 
 describe('records of the rescan program', () => {
   test('of an open file have the names below the watched directory', () => {
-    const fields = { ...who, ...place, timestamp: 1n, fd: 3, level: 2 }
+    const fields = { ...who, ...place, op: 'openat', timestamp: 1n, fd: 3, level: 2 }
     const values = [...Array.from({ length: 10 }, () => 0), '', '', 'album/', 'a.mp3']
     expect(new RescanAssembler().add([record('openat', 0, fields, values)])).toEqual([
       {
         ...who,
         timestamp: 1n,
-        kind: 'open',
+        kind: 'walk',
         op: 'open',
         fd: 3,
         walk: { end: 'watched', dev: 1, ino: 2n, names: ['album', 'a.mp3'] },

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { Cli, cli } from './cli-driver.js'
+import { requireDTrace } from './helper.js'
+import { Containers } from './zone-driver.js'
+
+const describe = requireDTrace()
+
+describe('dtrace-watch zones', () => {
+  let containers: Containers
+
+  beforeAll(async () => {
+    containers = await Containers.make()
+    await containers.detach('zonetest-up', ['sleep', '600'])
+  })
+
+  afterAll(async () => {
+    await containers.dispose()
+  })
+
+  it('prints a line for each event, and ends with Ctrl-C', async () => {
+    const watch = new Cli(['zones', '--name', 'zonetest-*', '--name', '!zonetest-not'])
+    await watch.until('its first line', ({ text }) => text.includes('Watching zones after'))
+    await containers.run('runc', 'zonetest-not', ['true'])
+    await containers.run('runc', 'zonetest-aap', ['sh', '-c', 'sleep 0.05; exit 3'])
+    await containers.run('runc', 'zonetest-gone', ['/no/such/command'])
+    const { text } = await watch.until(
+      'the failed boot',
+      (now) => now.text.includes('Zone zonetest-gone') && now,
+    )
+    const time = String.raw`\d\d:\d\d:\d\d\.\d{3}`
+    const lines = text.trimEnd().split('\n').slice(1)
+    expect(lines).toEqual([
+      expect.stringMatching(RegExp(`^Zone zonetest-up is up  ${time}  runc \\d+  for .*  sleep 600$`)),
+      expect.stringMatching(
+        RegExp(`^Zone zonetest-aap booted  ${time}  runc \\d+  sh -c sleep 0.05; exit 3$`),
+      ),
+      expect.stringMatching(
+        RegExp(`^Zone zonetest-aap shutdown  ${time}  runc \\d+  exit status 3 after 0\\.\\d+ s$`),
+      ),
+      expect.stringMatching(
+        RegExp(`^Zone zonetest-gone failed to boot  ${time}  runc \\d+  exit status 1 of .*runc init$`),
+      ),
+    ])
+    expect(await watch.stop()).toMatchObject({ code: 0, signal: null, stderr: '' })
+  })
+
+  it('--json has everything, and the filters apply', async () => {
+    const watch = new Cli(['zones', '--json', '--runtime', 'crun', '--event', 'boot', '--event', 'failed'])
+    expect(await watch.event('ready')).toMatchObject({ ready_time: expect.any(Number) })
+    await containers.run('runc', 'zonetest-other', ['true'])
+    await containers.run('crun', 'zonetest-noot', ['true'], { hostname: 'noot' })
+    await containers.run('crun', 'zonetest-mies', ['/no/such/command'])
+    await watch.event('zone', ({ zone_name }) => zone_name === 'zonetest-mies')
+    expect(watch.events.slice(1)).toEqual([
+      {
+        type: 'zone',
+        event: 'boot',
+        timestamp: expect.any(Number),
+        zone_id: expect.any(Number),
+        zone_name: 'zonetest-noot',
+        runtime: 'crun',
+        container_id: 'zonetest-noot',
+        hostname: 'noot',
+        cgroup: expect.any(String),
+        init_pid: expect.any(Number),
+        level: 1,
+        parent_zone_id: 0xeffffffc,
+        uid: 0,
+        execname: 'true',
+        command: 'true',
+        creator: expect.stringContaining('crun'),
+      },
+      expect.objectContaining({ type: 'zone', event: 'failed', zone_name: 'zonetest-mies', runtime: 'crun' }),
+    ])
+    expect(await watch.stop('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  it('says what to do where it may not trace', async () => {
+    const command = ['setpriv', '--bounding-set=-all', '--inh-caps=-all', process.execPath]
+    const { code, stderr, stdout } = await cli(['zones'], { command })
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' })
+    expect(stderr).toMatch(/^dtrace-watch: .*root/)
+  })
+})

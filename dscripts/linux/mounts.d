@@ -43,7 +43,7 @@
  *            - struct fs_context is a context descriptor's private_data; fs/fsopen.c.
  *            - a string's pages are resident once the call has returned; at entry they need not be.
  *
- * HOW LONG   the kernel verifies this in two to three seconds: it takes eight probes through the walks (25 steps, six mounts). They run only where
+ * HOW LONG   the kernel verifies this in two to three seconds: it takes eight probes through the walks (26 steps, seven mounts). They run only where
  *            something is mounted.
  *
  * PITFALLS   - Clause-local variables keep the last firing's value: each is set before it is read, on every path.
@@ -462,16 +462,20 @@ syscall::fspick:return
 	this->d = this->n2 == 0 ? this->d : this->d->d_parent;
 	this->n3 = this->d == this->root ? (struct dentry *)0 : this->d;
 	this->d = this->n3 == 0 ? this->d : this->d->d_parent;
-	this->n4 = this->d == this->root ? (struct dentry *)0 : this->d;
-	this->d = this->n4 == 0 ? this->d : this->d->d_parent;
-	this->n5 = this->d == this->root ? (struct dentry *)0 : this->d;
-	this->d = this->n5 == 0 ? this->d : this->d->d_parent;
 	this->u = (uint64_t)this->m;
 	this->m = this->d != this->root || this->u == this->stop ? this->m : this->u == self->first ? (struct mount *)self->parent : this->m->mnt_parent;
 	this->d = this->d != this->root || this->u == this->stop ? this->d : this->u == self->first ? (struct dentry *)self->point : ((struct mount *)this->u)->mnt_mountpoint;
 	this->root = this->m->mnt.mnt_root;
+	this->n4 = this->d == this->root ? (struct dentry *)0 : this->d;
+	this->d = this->n4 == 0 ? this->d : this->d->d_parent;
+	this->n5 = this->d == this->root ? (struct dentry *)0 : this->d;
+	this->d = this->n5 == 0 ? this->d : this->d->d_parent;
 	this->n6 = this->d == this->root ? (struct dentry *)0 : this->d;
 	this->d = this->n6 == 0 ? this->d : this->d->d_parent;
+	this->u = (uint64_t)this->m;
+	this->m = this->d != this->root || this->u == this->stop ? this->m : this->u == self->first ? (struct mount *)self->parent : this->m->mnt_parent;
+	this->d = this->d != this->root || this->u == this->stop ? this->d : this->u == self->first ? (struct dentry *)self->point : ((struct mount *)this->u)->mnt_mountpoint;
+	this->root = this->m->mnt.mnt_root;
 	this->n7 = this->d == this->root ? (struct dentry *)0 : this->d;
 	this->d = this->n7 == 0 ? this->d : this->d->d_parent;
 	this->n8 = this->d == this->root ? (struct dentry *)0 : this->d;
@@ -518,14 +522,16 @@ syscall::fspick:return
 	this->d = this->n22 == 0 ? this->d : this->d->d_parent;
 	this->n23 = this->d == this->root ? (struct dentry *)0 : this->d;
 	this->d = this->n23 == 0 ? this->d : this->d->d_parent;
+	this->n24 = this->d == this->root ? (struct dentry *)0 : this->d;
+	this->d = this->n24 == 0 ? this->d : this->d->d_parent;
 	this->u = (uint64_t)this->m;
 	this->m = this->d != this->root || this->u == this->stop ? this->m : this->u == self->first ? (struct mount *)self->parent : this->m->mnt_parent;
 	this->d = this->d != this->root || this->u == this->stop ? this->d : this->u == self->first ? (struct dentry *)self->point : ((struct mount *)this->u)->mnt_mountpoint;
 	this->root = this->m->mnt.mnt_root;
-	this->n24 = this->d == this->root ? (struct dentry *)0 : this->d;
-	this->d = this->n24 == 0 ? this->d : this->d->d_parent;
+	this->n25 = this->d == this->root ? (struct dentry *)0 : this->d;
+	this->d = this->n25 == 0 ? this->d : this->d->d_parent;
 	this->end = this->d != this->root ? 0 : (uint64_t)this->m == this->stop || (this->m->mnt_parent == this->m && this->m->mnt_ns == curthread->nsproxy->mnt_ns) ? 1 : this->m->mnt_parent == this->m ? 2 : 0;
-	this->some = this->end != 1 || this->number == -300 || this->number >= 0 || this->n0 != 0 || this->n6 != 0;
+	this->some = this->end != 1 || this->number == -300 || this->number >= 0 || this->n0 != 0 || this->n4 != 0;
 }
 
 syscall::mount:return,
@@ -538,8 +544,9 @@ syscall::open_tree_attr:return,
 syscall::fspick:return
 /this->some/
 {
-	printf("op=base side=%s tid=%d timestamp=%d from=%d end=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s\n",
+	printf("op=base side=%s tid=%d timestamp=%d from=%d end=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s\n",
 	    "target", tid, this->now, this->number, this->end,
+	    this->n25 != 0 ? strjoin("/", stringof(this->n25->d_name.name)) : "",
 	    this->n24 != 0 ? strjoin("/", stringof(this->n24->d_name.name)) : "",
 	    this->n23 != 0 ? strjoin("/", stringof(this->n23->d_name.name)) : "",
 	    this->n22 != 0 ? strjoin("/", stringof(this->n22->d_name.name)) : "",
@@ -704,16 +711,20 @@ syscall::move_mount:return
 	this->d = this->n2 == 0 ? this->d : this->d->d_parent;
 	this->n3 = this->d == this->root ? (struct dentry *)0 : this->d;
 	this->d = this->n3 == 0 ? this->d : this->d->d_parent;
-	this->n4 = this->d == this->root ? (struct dentry *)0 : this->d;
-	this->d = this->n4 == 0 ? this->d : this->d->d_parent;
-	this->n5 = this->d == this->root ? (struct dentry *)0 : this->d;
-	this->d = this->n5 == 0 ? this->d : this->d->d_parent;
 	this->u = (uint64_t)this->m;
 	this->m = this->d != this->root || this->u == this->stop ? this->m : this->u == self->first ? (struct mount *)self->parent : this->m->mnt_parent;
 	this->d = this->d != this->root || this->u == this->stop ? this->d : this->u == self->first ? (struct dentry *)self->point : ((struct mount *)this->u)->mnt_mountpoint;
 	this->root = this->m->mnt.mnt_root;
+	this->n4 = this->d == this->root ? (struct dentry *)0 : this->d;
+	this->d = this->n4 == 0 ? this->d : this->d->d_parent;
+	this->n5 = this->d == this->root ? (struct dentry *)0 : this->d;
+	this->d = this->n5 == 0 ? this->d : this->d->d_parent;
 	this->n6 = this->d == this->root ? (struct dentry *)0 : this->d;
 	this->d = this->n6 == 0 ? this->d : this->d->d_parent;
+	this->u = (uint64_t)this->m;
+	this->m = this->d != this->root || this->u == this->stop ? this->m : this->u == self->first ? (struct mount *)self->parent : this->m->mnt_parent;
+	this->d = this->d != this->root || this->u == this->stop ? this->d : this->u == self->first ? (struct dentry *)self->point : ((struct mount *)this->u)->mnt_mountpoint;
+	this->root = this->m->mnt.mnt_root;
 	this->n7 = this->d == this->root ? (struct dentry *)0 : this->d;
 	this->d = this->n7 == 0 ? this->d : this->d->d_parent;
 	this->n8 = this->d == this->root ? (struct dentry *)0 : this->d;
@@ -760,14 +771,16 @@ syscall::move_mount:return
 	this->d = this->n22 == 0 ? this->d : this->d->d_parent;
 	this->n23 = this->d == this->root ? (struct dentry *)0 : this->d;
 	this->d = this->n23 == 0 ? this->d : this->d->d_parent;
+	this->n24 = this->d == this->root ? (struct dentry *)0 : this->d;
+	this->d = this->n24 == 0 ? this->d : this->d->d_parent;
 	this->u = (uint64_t)this->m;
 	this->m = this->d != this->root || this->u == this->stop ? this->m : this->u == self->first ? (struct mount *)self->parent : this->m->mnt_parent;
 	this->d = this->d != this->root || this->u == this->stop ? this->d : this->u == self->first ? (struct dentry *)self->point : ((struct mount *)this->u)->mnt_mountpoint;
 	this->root = this->m->mnt.mnt_root;
-	this->n24 = this->d == this->root ? (struct dentry *)0 : this->d;
-	this->d = this->n24 == 0 ? this->d : this->d->d_parent;
+	this->n25 = this->d == this->root ? (struct dentry *)0 : this->d;
+	this->d = this->n25 == 0 ? this->d : this->d->d_parent;
 	this->end = this->d != this->root ? 0 : (uint64_t)this->m == this->stop || (this->m->mnt_parent == this->m && this->m->mnt_ns == curthread->nsproxy->mnt_ns) ? 1 : this->m->mnt_parent == this->m ? 2 : 0;
-	this->some = this->end != 1 || this->number == -300 || this->number >= 0 || this->n0 != 0 || this->n6 != 0;
+	this->some = this->end != 1 || this->number == -300 || this->number >= 0 || this->n0 != 0 || this->n4 != 0;
 }
 
 syscall::mount:return,
@@ -775,8 +788,9 @@ syscall::pivot_root:return,
 syscall::move_mount:return
 /this->some/
 {
-	printf("op=base side=%s tid=%d timestamp=%d from=%d end=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s\n",
+	printf("op=base side=%s tid=%d timestamp=%d from=%d end=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s\n",
 	    "source", tid, this->now, this->number, this->end,
+	    this->n25 != 0 ? strjoin("/", stringof(this->n25->d_name.name)) : "",
 	    this->n24 != 0 ? strjoin("/", stringof(this->n24->d_name.name)) : "",
 	    this->n23 != 0 ? strjoin("/", stringof(this->n23->d_name.name)) : "",
 	    this->n22 != 0 ? strjoin("/", stringof(this->n22->d_name.name)) : "",

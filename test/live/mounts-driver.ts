@@ -15,15 +15,21 @@ export interface MountSandbox {
   /** The compiled program. */
   program: string
   dispose(): void
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export function compile(program: string, ...options: string[]): void {
+  execFileSync('cc', ['-O2', '-Wall', '-Werror', ...options, '-o', program, SOURCE])
 }
 
 export function makeMountSandbox(): MountSandbox {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'dtrace-consumer-mounts-')))
   const program = join(folder, 'mounts')
-  execFileSync('cc', ['-O2', '-Wall', '-Werror', '-o', program, SOURCE])
+  compile(program)
   for (const name of ['a', 'b', 'c/sub']) mkdirSync(join(folder, name), { recursive: true })
   // Nothing is ever mounted in this process' own mount namespace, so nothing can be left behind.
-  return { folder, program, dispose: () => rmSync(folder, { recursive: true, force: true }) }
+  const dispose = (): void => rmSync(folder, { recursive: true, force: true })
+  return { folder, program, dispose, [Symbol.asyncDispose]: async () => dispose() }
 }
 
 /** `mount x /mnt tmpfs 0 -` and so on, one after the other. */

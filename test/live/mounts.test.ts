@@ -1,10 +1,12 @@
-import { mkdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type MountsWatcher, watchMounts } from '../../lib/watch/index.js'
+import { type MountEvent, type MountsWatcher, watchMounts } from '../../lib/watch/index.js'
 import { requireDTrace } from './helper.js'
 import {
   brief,
+  compile,
   MountRun,
   type MountSandbox,
   Mounts,
@@ -422,6 +424,46 @@ describe('a watcher of mounts', () => {
     const ids = [...run.out.matchAll(/:\[(\d+)\]/g)].map(([, id]) => Number(id))
     expect(events).toHaveLength(1)
     expect(events[0]).toMatchObject({ op: 'mount', target: a, zone_id: ids[0], mntns: ids[1] })
+  })
+
+  it('tells all that a container runtime mounts, in whichever zone it is by then', async (context) => {
+    const bundle = join(sandbox.folder, 'bundle')
+    mkdirSync(join(bundle, 'rootfs', 'tmp'), { recursive: true })
+    if (spawnSync('runc', ['--version']).status !== 0) {
+      context.skip('there is no runc: scripts/setup --test fetches it')
+    }
+    compile(join(bundle, 'rootfs', 'mounts'), '-static')
+    execFileSync('runc', ['spec', '--bundle', bundle])
+    const config = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'))
+    config.process.terminal = false
+    config.process.args = ['/mounts', ...'mount x /tmp tmpfs 0 -'.split(' ')]
+    config.hostname = 'web-9'
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify(config))
+    await mounts.settle()
+    const name = `mounts-${process.pid}`
+    const run = new MountRun(['runc', '--root', join(sandbox.folder, 'run'), 'run', '--bundle', bundle, name])
+    await run.end()
+    const all = await mounts.settle()
+    const last = all.find(({ target, error }) => target === '/tmp' && error === 'EPERM')
+    expect(last, brief(all.at(-1) as MountEvent)).toMatchObject({
+      op: 'mount',
+      source: 'x',
+      execname: 'mounts',
+    })
+    const init = all.filter(({ pid }) => pid === last?.pid)
+    // As runc's own specification has it: the targets are descriptors, /proc/self/fd/N.
+    const rootfs = join(bundle, 'rootfs')
+    for (const { destination, type } of config.mounts) {
+      const op = type === 'cgroup' ? expect.anything() : 'mount'
+      expect(init).toContainEqual(expect.objectContaining({ op, target: join(rootfs, destination) }))
+    }
+    expect(init.map(brief)).toContain(`pivot_root ${rootfs} ${rootfs} ok`)
+    expect(init.filter(({ target }) => target?.includes('…')).map(brief)).toEqual([])
+    expect(init.length).toBeGreaterThan(15)
+    // The zone's number is there from the beginning, its host name not.
+    expect(new Set(init.map(({ zone_id }) => zone_id)).size).toBe(1)
+    expect(last?.zone_id).not.toBe(pidNamespace())
+    expect(['web-9', name]).toContain(last?.zone_name)
   })
 
   it('misses none of many', async () => {

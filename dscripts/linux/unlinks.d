@@ -34,19 +34,22 @@
  *   The rest of `path` is what the program passed. With `exact` only its last name counts: the kernel has followed symbolic
  *   links and `..` on the way.
  *
- * HOW        A removed inode gets a new ctime, and so do the directory and a renamed inode; from kernel 6.13 on a tracepoint
- *            tells of each (trace/events/timestamp.h), on this thread, with the inode at hand and its names still in place.
+ * HOW        Where there are fbt probes, vfs_unlink(), vfs_rmdir() and vfs_rename() say it outright. Elsewhere it shows in the
+ *            inodes: what is removed gets a new ctime, and so do its directory and a renamed inode; from kernel 6.13 on a tracepoint tells of
+ *            each (include/trace/events/timestamp.h), on this thread, with the inode at hand and its names still in place.
  *            A renamed inode's name has another hash after the call, since the hash is salted with the parent (d_move() in
  *            fs/dcache.c); of what else was changed, a file is the replaced one, and a directory is when it had been where
- *            the renamed one is now. Two names of each file are compared: of two that both have more, `ino` is 0. So this needs no path, and no other look at the file system.
+ *            the renamed one is now. Two names of each file are compared: of two files that both have more, `ino` is 0.
  *
  * NOT SEEN   32-bit programs on a 64-bit kernel (no system-call tracepoints), what the kernel's NFS server removes, and the
  *            paths of io_uring's operations (noticed: `blind`).
- *            Without those tracepoints (kernel before 6.13), and on file systems that don't set a ctime (9p, some FUSE), `ino` is 0 and
- *            a rename's `found` is 1. On overlayfs so is a rename's that replaced a file of a lower layer, or nothing.
+ *            Without fbt probes: before 6.13, and on file systems that set no ctime (9p, some FUSE), `ino` is 0 and a rename's
+ *            `found` is 1. On overlayfs so is that of a rename which replaced a file of a lower layer, or nothing.
  *
  * RELIES ON  - struct inode: i_dentry are the names of it that are in memory; a directory has one. struct dentry: d_alias (in d_u),
  *              d_parent, d_name.hash; d_parent of a file system's root is itself.
+ *            - vfs_unlink(mnt, dir, dentry, …), vfs_rmdir(mnt, dir, dentry, …), vfs_rename(struct renamedata *): old_dentry and
+ *              new_dentry (6.1 to 7.2 agree on that).
  *            - what overlayfs does in the layers below it is done with other credentials (ovl_override_creds()).
  *            - a path's pages are resident once the call has returned; at entry they need not be.
  *            - RENAME_NOREPLACE is 1 and RENAME_EXCHANGE 2, AT_REMOVEDIR 0x200, AT_FDCWD -100, EFAULT 14.
@@ -55,7 +58,7 @@
  *            - Thread-local variables take room until they are 0 again: all are cleared at return.
  *            - A removed inode's memory may be another's by the time of the return: what is needed of it is kept before.
  */
-/* zdefs: older kernels lack the tracepoints and renameat2; arm64 lacks unlink, rmdir and rename. */
+/* zdefs: older kernels lack the tracepoints, some have no fbt; arm64 lacks unlink, rmdir and rename. */
 #pragma D option quiet
 #pragma D option zdefs
 #pragma D option defaultargs
@@ -98,6 +101,9 @@ self uint64_t f2reparent;
 self uint64_t f2ino;
 self int f2mode;
 self int64_t f2size;
+self int told;			/* by fbt: 3 nothing, 4 something was there */
+self uint64_t gone;
+self uint64_t came;
 self int directory;
 self int flags;
 
@@ -158,12 +164,57 @@ syscall::renameat2:entry
 	self->flags = (int)arg4;
 }
 
-/* --- Which inodes the call changes, on the way: f1 and f2 are files, g1 to g4 directories. --- */
+/* --- Where there is fbt, the VFS layer has it outright. The outermost call counts: on overlayfs that is its own. --- */
+
+fbt:vmlinux:vfs_unlink:entry,
+fbt:vmlinux:vfs_rmdir:entry
+/self->path != 0 && self->told == 0/
+{
+	this->entry = (struct dentry *)arg2;
+	self->gone = (uint64_t)this->entry->d_parent;
+	this->inode = this->entry->d_inode;
+	self->told = 2;
+}
+
+/* Two names of one file: rename(2) does nothing. */
+fbt:vmlinux:vfs_rename:entry
+/self->path != 0 && self->told == 0/
+{
+	this->entry = ((struct renamedata *)arg0)->old_dentry;
+	self->came = (uint64_t)this->entry->d_parent;
+	this->moves = (uint64_t)this->entry->d_inode;
+	this->entry = ((struct renamedata *)arg0)->new_dentry;
+	self->gone = (uint64_t)this->entry->d_parent;
+	this->inode = this->entry->d_inode;
+	self->told = this->inode == 0 || (uint64_t)this->inode == this->moves ? 1 : 2;
+}
+
+fbt:vmlinux:vfs_unlink:entry,
+fbt:vmlinux:vfs_rmdir:entry,
+fbt:vmlinux:vfs_rename:entry
+/self->path != 0 && self->told == 2/
+{
+	self->f1 = (uint64_t)this->inode;
+	self->f1ino = this->inode->i_ino;
+	self->f1mode = this->inode->i_mode;
+	self->f1size = this->inode->i_size;
+	self->told = 4;
+}
+
+fbt:vmlinux:vfs_unlink:entry,
+fbt:vmlinux:vfs_rmdir:entry,
+fbt:vmlinux:vfs_rename:entry
+/self->path != 0 && self->told < 3/
+{
+	self->told = 3;
+}
+
+/* --- Elsewhere: which inodes the call changes, on the way. f1 and f2 are files, g1 to g4 directories. --- */
 
 rawtp:timestamp::ctime_ns_xchg,
 rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
-/self->path != 0/
+/self->path != 0 && self->told == 0/
 {
 	this->slot = 0;
 	this->inode = (struct inode *)arg0;
@@ -174,7 +225,7 @@ rawtp:timestamp::inode_set_ctime_to_ts
 rawtp:timestamp::ctime_ns_xchg,
 rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
-/self->path != 0 && this->alias != 0 &&
+/self->path != 0 && self->told == 0 && this->alias != 0 &&
     (curthread->cred == curthread->real_cred || this->inode->i_sb->s_magic == 0x794c7630)/
 {
 	this->alias -= offsetof(struct dentry, d_u);
@@ -191,7 +242,7 @@ rawtp:timestamp::inode_set_ctime_to_ts
 rawtp:timestamp::ctime_ns_xchg,
 rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
-/self->path != 0 && this->slot == 1/
+/self->path != 0 && self->told == 0 && this->slot == 1/
 {
 	self->g1 = this->alias;
 	self->g1hash = this->entry->d_name.hash;
@@ -202,7 +253,7 @@ rawtp:timestamp::inode_set_ctime_to_ts
 rawtp:timestamp::ctime_ns_xchg,
 rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
-/self->path != 0 && this->slot == 2/
+/self->path != 0 && self->told == 0 && this->slot == 2/
 {
 	self->g2 = this->alias;
 	self->g2hash = this->entry->d_name.hash;
@@ -213,7 +264,7 @@ rawtp:timestamp::inode_set_ctime_to_ts
 rawtp:timestamp::ctime_ns_xchg,
 rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
-/self->path != 0 && this->slot == 3/
+/self->path != 0 && self->told == 0 && this->slot == 3/
 {
 	self->g3 = this->alias;
 	self->g3hash = this->entry->d_name.hash;
@@ -224,7 +275,7 @@ rawtp:timestamp::inode_set_ctime_to_ts
 rawtp:timestamp::ctime_ns_xchg,
 rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
-/self->path != 0 && this->slot == 4/
+/self->path != 0 && self->told == 0 && this->slot == 4/
 {
 	self->g4 = this->alias;
 	self->g4hash = this->entry->d_name.hash;
@@ -235,7 +286,7 @@ rawtp:timestamp::inode_set_ctime_to_ts
 rawtp:timestamp::ctime_ns_xchg,
 rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
-/self->path != 0 && this->slot == 5/
+/self->path != 0 && self->told == 0 && this->slot == 5/
 {
 	self->f1 = arg0;
 	self->f1name = this->alias;
@@ -250,7 +301,7 @@ rawtp:timestamp::inode_set_ctime_to_ts
 rawtp:timestamp::ctime_ns_xchg,
 rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
-/self->path != 0 && this->slot == 6/
+/self->path != 0 && self->told == 0 && this->slot == 6/
 {
 	self->f2 = arg0;
 	self->f2name = this->alias;
@@ -265,7 +316,7 @@ rawtp:timestamp::inode_set_ctime_to_ts
 rawtp:timestamp::ctime_ns_xchg,
 rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
-/self->path != 0 && this->slot == 5 && self->f1other != 0/
+/self->path != 0 && self->told == 0 && this->slot == 5 && self->f1other != 0/
 {
 	this->entry = (struct dentry *)(self->f1other - offsetof(struct dentry, d_u));
 	self->f1other = (uint64_t)this->entry;
@@ -276,7 +327,7 @@ rawtp:timestamp::inode_set_ctime_to_ts
 rawtp:timestamp::ctime_ns_xchg,
 rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
-/self->path != 0 && this->slot == 6 && self->f2other != 0/
+/self->path != 0 && self->told == 0 && this->slot == 6 && self->f2other != 0/
 {
 	this->entry = (struct dentry *)(self->f2other - offsetof(struct dentry, d_u));
 	self->f2other = (uint64_t)this->entry;
@@ -305,11 +356,25 @@ syscall::renameat2:return
 	this->found = 2;
 }
 
+syscall::unlink:return,
+syscall::unlinkat:return,
+syscall::rmdir:return,
+syscall::rename:return,
+syscall::renameat:return,
+syscall::renameat2:return
+/self->path != 0 && this->failed == 0 && self->told != 0/
+{
+	this->which = self->told == 4 ? 5 : 0;
+	this->found = self->told == 4 ? 2 : 0;
+	this->top = self->gone;
+	this->old = self->came;
+}
+
 /* A removed directory is the one whose parent is the other one that has changed. */
 syscall::unlink:return,
 syscall::unlinkat:return,
 syscall::rmdir:return
-/self->path != 0 && this->failed == 0 && self->directory != 0/
+/self->path != 0 && this->failed == 0 && self->told == 0 && self->directory != 0/
 {
 	this->which = self->g1 == 0 ? 0
 	    : self->g2 == 0 ? (((struct dentry *)self->g1)->d_inode->i_nlink == 0 ? 1 : 0)
@@ -324,7 +389,7 @@ syscall::rmdir:return
 syscall::unlink:return,
 syscall::unlinkat:return,
 syscall::rmdir:return
-/self->path != 0 && this->failed == 0 && self->directory == 0/
+/self->path != 0 && this->failed == 0 && self->told == 0 && self->directory == 0/
 {
 	this->which = self->f1 != 0 ? 5 : 0;
 	this->top = self->g1 != 0 ? self->g1 : self->f1 != 0 ? self->f1parent : 0;
@@ -334,7 +399,7 @@ syscall::rmdir:return
 syscall::rename:return,
 syscall::renameat:return,
 syscall::renameat2:return
-/self->path != 0 && this->failed == 0 && self->f1 != 0/
+/self->path != 0 && this->failed == 0 && self->told == 0 && self->f1 != 0/
 {
 	this->n1 = (struct dentry *)self->f1name;
 	this->n2 = (struct dentry *)self->f2name;
@@ -374,7 +439,7 @@ syscall::renameat2:return
 syscall::rename:return,
 syscall::renameat:return,
 syscall::renameat2:return
-/self->path != 0 && this->failed == 0 && self->f1 == 0/
+/self->path != 0 && this->failed == 0 && self->told == 0 && self->f1 == 0/
 {
 	this->n1 = (struct dentry *)self->g1;
 	this->n2 = (struct dentry *)self->g2;
@@ -789,6 +854,9 @@ syscall::renameat2:return
 	self->fromfd = 0;
 	self->flags = 0;
 	self->directory = 0;
+	self->told = 0;
+	self->gone = 0;
+	self->came = 0;
 }
 
 /* --- What changes where things are, and what can't be seen. --- */

@@ -4,6 +4,28 @@ import { defineConfig } from 'vitest/config'
 /** Tools that set-up fetched because this machine lacks them come last; some daemons are in folders that PATH may lack. */
 const path = [process.env.PATH, '/usr/sbin', '/sbin', join(import.meta.dirname, '.tools', 'bin')].join(':')
 
+/** An emulated machine is slower; see test/live/patience.ts. */
+const slowness = Number(process.env.DTRACE_TEST_SLOWNESS ?? 1)
+
+/** Probes are the whole machine's, and libdtrace is one per process: one file at a time, each in a process of its own. */
+const oneByOne = {
+  globalSetup: ['test/live/setup.ts'],
+  pool: 'forks' as const,
+  fileParallelism: false,
+  testTimeout: 60_000 * slowness,
+  hookTimeout: 60_000 * slowness,
+  env: { PATH: path },
+}
+
+/** What only a stock kernel can do: `npm run test:vm` boots one and sets this there. */
+const laboratory = process.env.DTRACE_LABORATORY
+  ? [
+      {
+        test: { name: 'vm', include: ['test/vm/**/*.test.ts'], sequence: { groupOrder: 3 }, ...oneByOne },
+      },
+    ]
+  : []
+
 export default defineConfig({
   test: {
     projects: [
@@ -14,15 +36,8 @@ export default defineConfig({
         test: {
           name: 'live',
           include: ['test/live/**/*.test.ts'],
-          globalSetup: ['test/live/setup.ts'],
-          // One at a time, and each file in a process of its own: probes are the whole machine's, and libdtrace is one
-          // per process.
-          pool: 'forks',
-          fileParallelism: false,
           sequence: { groupOrder: 1 },
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          env: { PATH: path },
+          ...oneByOne,
         },
       },
       {
@@ -36,6 +51,7 @@ export default defineConfig({
           env: { PATH: path },
         },
       },
+      ...laboratory,
     ],
   },
 })

@@ -3,9 +3,11 @@ import { execFileSync, spawn } from 'node:child_process'
 import {
   closeSync,
   createWriteStream,
+  existsSync,
   ftruncateSync,
   mkdirSync,
   openSync,
+  readFileSync,
   rmSync,
   statSync,
   truncateSync,
@@ -45,7 +47,7 @@ const RESULTS_SIZE = 64 << 20
  *   of its results
  */
 export async function runInGuest(kernel, job, { show = () => {}, memory = 2048 } = {}) {
-  const folder = freshFolder(inVm('runs', kernel.suite))
+  const folder = claimFolder(inVm('runs', kernel.suite))
   const input = join(folder, 'input.tar')
   const output = join(folder, 'output.tar')
   packInput(input, folder, job)
@@ -66,7 +68,7 @@ export async function runInGuest(kernel, job, { show = () => {}, memory = 2048 }
   let status
   try {
     execFileSync('tar', ['-xf', output, '-C', results], { stdio: 'ignore' })
-    status = Number(execFileSync('cat', [join(results, 'status')], { encoding: 'utf8' }))
+    status = Number(readFileSync(join(results, 'status'), 'utf8'))
   } catch {
     // It never got so far.
   }
@@ -79,6 +81,20 @@ export async function runInGuest(kernel, job, { show = () => {}, memory = 2048 }
     hung,
     seconds: (Date.now() - begin) / 1000,
   }
+}
+
+/** A run's folder, empty; one run at a time has it. */
+function claimFolder(folder) {
+  const owner = join(folder, 'pid')
+  const pid = existsSync(owner) ? Number(readFileSync(owner, 'utf8')) : process.pid
+  if (pid !== process.pid && existsSync(`/proc/${pid}`))
+    throw new StepError(
+      `another run (process ${pid}) has this kernel booted with ${folder}.`,
+      'Wait for its end, or name another kernel.',
+    )
+  freshFolder(folder)
+  writeFileSync(owner, String(process.pid))
+  return folder
 }
 
 /** Time for booting and for handing the results over, besides the job's own. */
@@ -139,6 +155,7 @@ function boot(kernel, { input, output, folder, memory, show, shell, deadline }) 
     'q35',
     '-accel',
     'tcg,thread=multi',
+    // With cmpxchg16b emulated by qemu 7.2, kernel 6.12 corrupts its slabs; without it, the kernel does it another way.
     '-cpu',
     'max,-cx16',
     '-smp',
@@ -163,7 +180,7 @@ function boot(kernel, { input, output, folder, memory, show, shell, deadline }) 
     })
     child.on('error', (error) => reject(new StepError(`${qemu} could not be started: ${error.message}`)))
     // Emulation takes all that it gets; whoever works on this machine comes first.
-    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW)
+    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL)
     const log = createWriteStream(join(folder, 'console.log'))
     let text = ''
     let rest = ''
@@ -185,9 +202,13 @@ function boot(kernel, { input, output, folder, memory, show, shell, deadline }) 
           stop()
         }, deadline * 1000)
     process.once('exit', stop)
+    const leave = () => process.exit(128)
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+    if (!shell) for (const signal of signals) process.once(signal, leave)
     child.on('close', () => {
       clearTimeout(timer)
       process.off('exit', stop)
+      for (const signal of signals) process.off(signal, leave)
       log.end()
       resolve({ hung, text })
     })

@@ -2,6 +2,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { patience } from './patience.js'
 
 export const CLI: string = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js')
 
@@ -70,7 +71,7 @@ export class Cli {
     what: string,
     look: (cli: { events: CliEvent[]; text: string }) => T | undefined | false,
   ): Promise<T> {
-    const deadline = performance.now() + 30_000
+    const deadline = performance.now() + patience(30_000)
     for (;;) {
       const found = look({ events: this.events, text: this.#stdout + this.#stderr })
       if (found !== undefined && found !== false) return found

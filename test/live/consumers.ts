@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterEach } from 'vitest'
 import { Consumer } from '../../lib/index.js'
+import { patience } from './patience.js'
 
 export const run = promisify(execFile)
 
@@ -31,8 +32,8 @@ export function once<Value>(
 ): Promise<Value> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => reject(new Error(`${what} did not come within ${seconds} s`)),
-      seconds * 1000,
+      () => reject(new Error(`${what} did not come within ${patience(seconds)} s`)),
+      patience(seconds * 1000),
     )
     subscribe((value) => {
       clearTimeout(timer)

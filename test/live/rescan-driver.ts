@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { RescanChange, RescanWatcher } from '../../lib/watch/index.js'
+import { patience } from './patience.js'
 
 const run = promisify(execFile)
 const SOURCE = join(import.meta.dirname, 'fixtures', 'changes.c')
 /** How long a change may take to arrive before a test says that it did not, in milliseconds. */
-const PATIENCE = 20_000
+const PATIENCE = patience(20_000)
 
 export interface Sandbox {
   /** A folder without symbolic links in its path. */

@@ -10,7 +10,7 @@ import { arch, cpus, release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
-const names = ['throughput', 'latency', 'ready', 'idle', 'zones']
+const names = ['throughput', 'latency', 'ready', 'idle', 'zones', 'opens']
 
 /** @returns {never} */
 function usage(why) {

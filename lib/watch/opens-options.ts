@@ -53,9 +53,11 @@ const names = z.union([z.string(), z.number(), z.array(z.union([z.string(), z.nu
 
 const schema = z.strictObject({
   ...watcherShape,
-  pids: z
-    .union([pid.transform((one) => [one]), z.array(pid).min(1, 'is empty: name a process, or leave it out')])
-    .optional(),
+  // Made a list first: what a union says of a bad value isn't what is wrong with it.
+  pids: z.preprocess(
+    (value) => (value === undefined || Array.isArray(value) ? value : [value]),
+    z.array(pid).min(1, 'is empty: name a process, or leave it out').optional(),
+  ),
   failedOnly: z.boolean().default(false),
   processes: text.optional(),
   users: names.optional(),

@@ -7,7 +7,7 @@ import { inVm } from './cache.mjs'
 import { modulesStep, rootStep } from './image.mjs'
 import { kernelOf, kernelStep } from './kernel.mjs'
 import { runInGuest } from './qemu.mjs'
-import { judgeJob, judgeTests } from './report.mjs'
+import { judgeJob, judgeTests, keepReport } from './report.mjs'
 import { SUITES, testJob } from './suites.mjs'
 
 const USAGE = `npm run test:vm -- [options] [TEST-FILE…]
@@ -143,7 +143,8 @@ for (const suite of options.kernels) {
     summary.push(`${kernel.release}: exit code ${result.status ?? 'none'} in ${time}`)
     continue
   }
-  const { passed, failed, skipped, problems } = judgeTests(kernel, result, options.timeout)
+  const { passed, failed, skipped, problems } = judgeTests(result, options.timeout)
+  keepReport(kernel, result)
   for (const problem of problems) console.log(`    ${problem}`)
   good &&= problems.length === 0
   summary.push(

@@ -31,6 +31,8 @@ export const PACKAGES = {
   ],
   'what is under test': ['nodejs', 'libdtrace2', 'dtrace'],
   'programs that tests trace': [
+    'busybox-static',
+    'python3',
     'rsync',
     'runc',
     'crun',

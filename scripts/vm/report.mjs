@@ -7,7 +7,7 @@ import { reportsFolder } from '../lib/paths.mjs'
 const SHOWN_LINES = 40
 
 /** @returns `{ passed, failed, skipped, problems }` of a run of tests, from `runInGuest`'s result */
-export function judgeTests(kernel, result, timeout) {
+export function judgeTests(result, timeout) {
   const verdict = { passed: 0, failed: 0, skipped: 0, problems: judgeJob(result, timeout) }
   const file = join(result.folder, 'vitest.json')
   if (!existsSync(file)) {
@@ -30,9 +30,15 @@ export function judgeTests(kernel, result, timeout) {
   if (verdict.passed + verdict.failed === 0) verdict.problems.push('no test ran')
   if (verdict.problems.length === 0 && result.status !== 0)
     verdict.problems.push(`the tests ended with exit code ${result.status}`)
+  return verdict
+}
+
+/** For those who add up the reports of all suites. */
+export function keepReport(kernel, { folder }) {
+  const file = join(folder, 'vitest.json')
+  if (!existsSync(file)) return
   mkdirSync(reportsFolder, { recursive: true })
   copyFileSync(file, join(reportsFolder, `vitest-vm-${kernel.suite}.json`))
-  return verdict
 }
 
 /** Why a job came to no proper end. */

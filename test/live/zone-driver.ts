@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ZoneEvent, ZoneMonitor } from '../../lib/watch/index.js'
+import { patience } from './patience.js'
 
 const run = promisify(execFile)
 /** How long an event may take before a test says that it did not come, in milliseconds. */
-const PATIENCE = 30_000
+const PATIENCE = patience(30_000)
 const TOOLS = join(import.meta.dirname, '..', '..', '.tools', 'root')
 
 export type OciRuntime = 'runc' | 'crun'

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { afterAll, beforeAll, describe as describeAlways, expect, it } from 'vitest'
 import { ZoneMonitor, ZoneNames } from '../../lib/watch/index.js'
 import { requireDTrace } from './helper.js'
+import { patience } from './patience.js'
 import { Containers, story, tagged, ZoneEvents } from './zone-driver.js'
 
 const describe = requireDTrace()
@@ -239,7 +240,7 @@ describe('a zone monitor', () => {
     expect(story(await events.until('zonetest-named', 2))).toEqual(['boot', 'shutdown SIGKILL'])
   })
 
-  it('misses none of 200 that live for 20 to 500 ms', { timeout: 120_000 }, async () => {
+  it('misses none of 200 that live for 20 to 500 ms', { timeout: patience(120_000) }, async () => {
     const kinds = ['runc', 'crun', 'unshare', 'bwrap'] as const
     const names = Array.from({ length: 200 }, (_, i) => `zonetest-short-${i}`)
     const waiting = names.map((name, i) => async () => {
@@ -278,7 +279,7 @@ describe('a zone monitor', () => {
 
 describe('at the moment when a monitor starts', () => {
   it('no zone is missed or told twice, and a reader gets what a listener gets', {
-    timeout: 90_000,
+    timeout: patience(90_000),
   }, async () => {
     const containers = await Containers.make()
     const lives: { tag: string; begun: number; ended: number }[] = []

@@ -4,11 +4,15 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { RescanChange, RescanWatcher } from '../../lib/watch/index.js'
+import type { RescanChange, RescanOptions, RescanWatcher } from '../../lib/watch/index.js'
 import { patience } from './patience.js'
 
 const run = promisify(execFile)
 const SOURCE = join(import.meta.dirname, 'fixtures', 'changes.c')
+
+/** The probe plan under test; where the kernel offers both, the laboratory runs the suite once with each. */
+export const plan = (process.env.DTRACE_TEST_PLAN ?? 'auto') as NonNullable<RescanOptions['plan']>
+
 /** How long a change may take to arrive before a test says that it did not, in milliseconds. */
 const PATIENCE = patience(20_000)
 

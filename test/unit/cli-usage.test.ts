@@ -53,6 +53,7 @@ describe('dtrace-watch', () => {
     [['rescan', '/tmp', '--process', 'x', '--include', ''], /glob/],
     [['rescan', '/no/such/folder', '--process', 'x'], /\/no\/such\/folder/],
     [['rescan', '/tmp', '--pid', '1', '-x', '=5'], /name=value/],
+    [['rescan', '/tmp', '--plan', 'best'], /auto, vfs, syscall/],
     [['run'], /missing required argument 'script'/],
     [['zones', 'aap'], /too many arguments|unknown/],
     [['zones', '--name', ''], /names.0: a glob is empty/],

@@ -47,6 +47,49 @@ describe('records of the rescan program', () => {
     ])
   })
 
+  test('of the VFS layer have no descriptor, and a name of their own', () => {
+    const fields = { ...who, ...place, op: 'unlink', timestamp: 1n, fd: -1, level: 1 }
+    const values = [...Array.from({ length: 10 }, () => 0), '', 'a.mp3']
+    expect(new RescanAssembler().add([record('vfs_unlink', 0, fields, values)])).toMatchObject([
+      { kind: 'walk', op: 'unlink', fd: undefined, walk: { names: ['a.mp3'] } },
+    ])
+  })
+
+  test('of a rename in the VFS layer are put together, or stand alone', () => {
+    const side = (
+      cpu: number,
+      timestamp: bigint,
+      level: number,
+      fields: object,
+      name: string,
+    ): DTraceRecord =>
+      record('vfs_rename', cpu, { ...who, ...place, op: 'rename', timestamp, level, ...fields }, [
+        ...Array.from({ length: 10 }, () => 0),
+        name,
+      ])
+    const assembler = new RescanAssembler()
+    const from = side(0, 1n, 1, { moved: 9n }, 'old')
+    expect(assembler.add([from])).toEqual([])
+    expect(assembler.waiting).toBe(true)
+    const alone = side(1, 2n, 1, { replaced: 0n }, 'came')
+    expect(assembler.add([alone])).toMatchObject([{ kind: 'rename', to: { names: ['came'] } }])
+    expect(assembler.add([side(0, 1n, 101, { replaced: 0n }, 'away')])).toMatchObject([
+      {
+        kind: 'rename',
+        op: 'rename',
+        from: { end: 'watched', names: ['old'] },
+        to: { end: 'root', names: ['away'] },
+      },
+    ])
+    expect(assembler.waiting).toBe(false)
+    // The other half was dropped.
+    assembler.add([from])
+    expect(assembler.add([side(0, 5n, 1, { replaced: 0n }, 'x')]).map(({ timestamp }) => timestamp)).toEqual([
+      1n,
+      5n,
+    ])
+  })
+
   test('of a rename are put together, with pieces of long paths, over batches and beside other CPUs', () => {
     const long = 'x'.repeat(255)
     const assembler = new RescanAssembler()

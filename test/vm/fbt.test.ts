@@ -23,10 +23,12 @@ beforeAll(async () => {
   try {
     // All that is asked of fbt in one session: here, each takes half a minute.
     const program = await consumer.compile(`
-      fbt::vfs_unlink:entry, fbt::vfs_rmdir:entry, fbt::vfs_mkdir:entry /pid == $pid/ {
+      fbt::vfs_unlink:entry, fbt::vfs_rmdir:entry /pid == $pid/ {
         self->dentry = (struct dentry *)arg2;
-        printf("name=%s parent=%s argument=%d", stringof(self->dentry->d_name.name),
-          stringof(self->dentry->d_parent->d_name.name), (int)args[3]);
+        printf("name=%s parent=%s", stringof(self->dentry->d_name.name), stringof(self->dentry->d_parent->d_name.name));
+      }
+      fbt::vfs_mkdir:entry /pid == $pid/ {
+        printf("name=%s mode=%d", stringof(((struct dentry *)args[2])->d_name.name), (int)args[3]);
       }
       fbt::vfs_unlink:return, fbt::vfs_rmdir:return /self->dentry != NULL/ {
         printf("name=%s result=%d", stringof(self->dentry->d_name.name), (int)arg1);
@@ -70,7 +72,7 @@ describe('fbt', () => {
 
   test('an integer argument', () => {
     const made = of('vfs_mkdir', 'entry', ['full', 'of it'])
-    expect(made.map(({ name, argument }) => [name, (argument as number) & 0o777])).toEqual([
+    expect(made.map(({ name, mode }) => [name, (mode as number) & 0o777])).toEqual([
       ['full', 0o751],
       ['of it', 0o751],
     ])

@@ -35,19 +35,20 @@
  *   links and `..` on the way.
  *
  * HOW        Where there are fbt probes, vfs_unlink(), vfs_rmdir() and vfs_rename() say it outright. Elsewhere it shows in the
- *            inodes: what is removed gets a new ctime, and so do its directory and a renamed inode; from kernel 6.13 on a tracepoint tells of
- *            each (include/trace/events/timestamp.h), on this thread, with the inode at hand and its names still in place.
- *            A renamed inode's name has another hash after the call, since the hash is salted with the parent (d_move() in
- *            fs/dcache.c); of what else was changed, a file is the replaced one, and a directory is when it had been where
- *            the renamed one is now. Two names of each file are compared: of two files that both have more, `ino` is 0.
+ *            inodes: what is removed gets a new ctime, and so do its directory and a renamed inode. From kernel 6.13 on a
+ *            tracepoint tells of each (include/trace/events/timestamp.h), on this thread, with the inode at hand and its
+ *            names still in place. A renamed inode's name has another hash after the call, since the hash is salted with the
+ *            parent (d_move() in fs/dcache.c); of what else was changed, a file is the replaced one, and a directory is when
+ *            it had been where the renamed one is now. Two names of each file are compared: of two files that both have
+ *            more, `ino` is 0.
  *
  * NOT SEEN   32-bit programs on a 64-bit kernel (no system-call tracepoints), what the kernel's NFS server removes, and the
  *            paths of io_uring's operations (noticed: `blind`).
  *            Without fbt probes: before 6.13, and on file systems that set no ctime (9p, some FUSE), `ino` is 0 and a rename's
  *            `found` is 1. On overlayfs so is that of a rename which replaced a file of a lower layer, or nothing.
  *
- * RELIES ON  - struct inode: i_dentry are the names of it that are in memory; a directory has one. struct dentry: d_alias (in d_u),
- *              d_parent, d_name.hash; d_parent of a file system's root is itself.
+ * RELIES ON  - struct inode: i_dentry are the names of it that are in memory; a directory has one. struct dentry: d_parent,
+ *              d_name.hash; d_parent of a file system's root is itself.
  *            - vfs_unlink(mnt, dir, dentry, …), vfs_rmdir(mnt, dir, dentry, …), vfs_rename(struct renamedata *): old_dentry and
  *              new_dentry (6.1 to 7.2 agree on that).
  *            - what overlayfs does in the layers below it is done with other credentials (ovl_override_creds()).
@@ -65,6 +66,7 @@
 #pragma D option strsize=256
 
 /* The directories (g) and files (f) that the call has changed so far. */
+uint64_t nodes;
 self uint64_t g1;		/* its name: a struct dentry */
 self uint32_t g1hash;
 self uint64_t g1parent;
@@ -110,6 +112,13 @@ self int flags;
 dtrace:::BEGIN
 {
 	blind = (pid_t)1;
+}
+
+/* Where in a struct dentry its inode's list has its node: the member has been called d_u.d_alias and d_alias. A directory has one. */
+dtrace:::BEGIN
+{
+	this->entry = curthread->fs->root.dentry;
+	nodes = (uint64_t)this->entry->d_inode->i_dentry.first - (uint64_t)this->entry;
 }
 
 syscall::unlink:entry,
@@ -225,10 +234,10 @@ rawtp:timestamp::inode_set_ctime_to_ts
 rawtp:timestamp::ctime_ns_xchg,
 rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
-/self->path != 0 && self->told == 0 && this->alias != 0 &&
+/self->path != 0 && self->told == 0 && this->alias != 0 && nodes != 0 &&
     (curthread->cred == curthread->real_cred || this->inode->i_sb->s_magic == 0x794c7630)/
 {
-	this->alias -= offsetof(struct dentry, d_u);
+	this->alias -= nodes;
 	this->entry = (struct dentry *)this->alias;
 	this->slot = (this->inode->i_mode & 0170000) == 0040000 ?
 	    (self->g1 == 0 ? 1 : self->g1 == this->alias ? 0 :
@@ -292,7 +301,7 @@ rawtp:timestamp::inode_set_ctime_to_ts
 	self->f1name = this->alias;
 	self->f1hash = this->entry->d_name.hash;
 	self->f1parent = (uint64_t)this->entry->d_parent;
-	self->f1other = (uint64_t)this->entry->d_u.d_alias.next;
+	self->f1other = (uint64_t)this->inode->i_dentry.first->next;
 	self->f1ino = this->inode->i_ino;
 	self->f1mode = this->inode->i_mode;
 	self->f1size = this->inode->i_size;
@@ -307,7 +316,7 @@ rawtp:timestamp::inode_set_ctime_to_ts
 	self->f2name = this->alias;
 	self->f2hash = this->entry->d_name.hash;
 	self->f2parent = (uint64_t)this->entry->d_parent;
-	self->f2other = (uint64_t)this->entry->d_u.d_alias.next;
+	self->f2other = (uint64_t)this->inode->i_dentry.first->next;
 	self->f2ino = this->inode->i_ino;
 	self->f2mode = this->inode->i_mode;
 	self->f2size = this->inode->i_size;
@@ -318,7 +327,7 @@ rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
 /self->path != 0 && self->told == 0 && this->slot == 5 && self->f1other != 0/
 {
-	this->entry = (struct dentry *)(self->f1other - offsetof(struct dentry, d_u));
+	this->entry = (struct dentry *)(self->f1other - nodes);
 	self->f1other = (uint64_t)this->entry;
 	self->f1rehash = this->entry->d_name.hash;
 	self->f1reparent = (uint64_t)this->entry->d_parent;
@@ -329,7 +338,7 @@ rawtp:timestamp::ctime_xchg_skip,
 rawtp:timestamp::inode_set_ctime_to_ts
 /self->path != 0 && self->told == 0 && this->slot == 6 && self->f2other != 0/
 {
-	this->entry = (struct dentry *)(self->f2other - offsetof(struct dentry, d_u));
+	this->entry = (struct dentry *)(self->f2other - nodes);
 	self->f2other = (uint64_t)this->entry;
 	self->f2rehash = this->entry->d_name.hash;
 	self->f2reparent = (uint64_t)this->entry->d_parent;

@@ -17,7 +17,9 @@ describe('a zone monitor', () => {
     containers = await Containers.make()
     await containers.detach('zonetest-before', ['sleep', '600'], { hostname: 'before' })
     await containers.create('zonetest-created', ['sleep', '0.05'])
-    void containers.program('bwrap', '--bind', '/', '/', '--unshare-pid', 'sh', '-c', 'sleep 600', 'sandbox')
+    // It would outlive the test otherwise.
+    const sandbox = ['--bind', '/', '/', '--unshare-pid', '--die-with-parent']
+    void containers.program('bwrap', ...sandbox, 'sh', '-c', 'sleep 600; true', 'sandbox')
     monitor = await ZoneMonitor.start()
     events = new ZoneEvents(monitor)
     await events.until(tagged('sandbox'), 1)
@@ -176,6 +178,35 @@ describe('a zone monitor', () => {
     const [outer, deeper] = both
     expect(outer).toMatchObject({ runtime: 'namespace', zone_name: hostname(), parent_zone_id: HOST })
     expect(deeper?.parent_zone_id).toBe(outer?.zone_id)
+  })
+
+  it('and ends after the zone that it is in, when that is killed', async () => {
+    const inner = 'unshare --pid --fork sh -c "sleep 600; true" zonetest-within'
+    const running = containers.program(
+      'unshare',
+      '--kill-child',
+      '--pid',
+      '--fork',
+      'sh',
+      '-c',
+      `${inner}; true`,
+      'zonetest-around',
+    )
+    const [boot] = await events.until(
+      ({ event, command }) => event === 'boot' && command?.includes('zonetest-around') === true,
+      1,
+    )
+    await events.until(tagged('zonetest-within'), 1)
+    process.kill(boot?.init_pid as number, 'SIGKILL')
+    await running
+    await events.until(tagged('zonetest-within'), 2)
+    const both = events.of((event) => tagged('zonetest-around')(event) || tagged('zonetest-within')(event))
+    expect(both.map(({ event, level, signal }) => [event, level, signal])).toEqual([
+      ['boot', 1, undefined],
+      ['boot', 2, undefined],
+      ['shutdown', 1, 'SIGKILL'],
+      ['shutdown', 2, 'SIGKILL'],
+    ])
   })
 
   it('a second exec of the first process is no second boot', async () => {

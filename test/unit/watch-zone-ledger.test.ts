@@ -144,6 +144,59 @@ describe('what happens to zones', () => {
   })
 })
 
+describe('a record of a Linux zone', () => {
+  /** As `printf` gives it: the names of the cgroups are at the end, with the count of those of v1 between. */
+  const record = (depth: number, unified: string[], v1_depth: number, v1: string[]): DTraceRecord => {
+    const fields = {
+      op: 'exec',
+      executed: 1,
+      timestamp: 5n,
+      monotonic: 6n,
+      zone_id: 4026532180,
+      level: 1,
+      parent_zone_id: 4026531836,
+      init_pid: 100,
+      init_start: 12_345_678_901_234n,
+      execname: 'sh',
+      pid: 100,
+      nr: 1,
+      uid: 0,
+      hostname: 'n\u00c3\u00a9',
+      status: 0,
+      oom: 0,
+      command: 'sh -c true',
+      own: 1,
+    }
+    const names = [...Array(8 - unified.length).fill(''), ...unified]
+    const v1Names = [...Array(6 - v1.length).fill(''), ...v1]
+    const values = [...Object.values(fields), depth, ...names, v1_depth, ...v1Names]
+    return { probe: {}, cpu: 0, values, fields: { ...fields, depth, v1_depth } } as unknown as DTraceRecord
+  }
+
+  it('has the paths of its cgroups, that of v2 first', () => {
+    const decoded = (...args: Parameters<typeof record>): string[] =>
+      (zoneRecord(record(...args)) as LifeRecord).cgroups
+    expect(decoded(2, ['/system.slice', '/docker-4f.scope'], 0, [])).toEqual([
+      '/system.slice/docker-4f.scope',
+    ])
+    expect(decoded(0, [], 2, ['/docker', '/4f'])).toEqual(['/docker/4f'])
+    expect(decoded(1, ['/aap'], 2, ['/user', '/aap'])).toEqual(['/aap', '/user/aap'])
+    expect(decoded(0, [], 0, [])).toEqual([])
+    const deep = ['/b', '/c', '/d', '/e', '/f', '/g', '/h', '/i']
+    expect(decoded(9, deep, 0, [])).toEqual(['/…/b/c/d/e/f/g/h/i'])
+  })
+
+  it('is about the first process, whose start has /proc’s ticks; its texts are UTF-8', () => {
+    expect(zoneRecord(record(0, [], 0, []))).toMatchObject({
+      op: 'exec',
+      executed: true,
+      own: true,
+      init_start: 1_234_567,
+      hostname: 'né',
+    })
+  })
+})
+
 describe('the records of systems that have zones themselves', () => {
   const record = (fields: Record<string, unknown>): DTraceRecord =>
     ({ probe: {}, cpu: 0, values: Object.values(fields), fields }) as unknown as DTraceRecord

@@ -11,7 +11,7 @@
  *     op=openat … errno=0 … text=motd path=etc/motd          opened: `path` is the file itself, from the kernel's tree
  *     op=openat … errno=2 … text=nope path=home/user         failed: `path` is the directory that `text` starts from
  *     op=more … rest=…                                       the rest of a `text` of 255 bytes, after the line that it belongs to
- *     op=mount …                                             the mounts have changed
+ *     op=mount …                                             the mounts have changed: of the namespace `mntns`, and of those that they spread to
  *     op=blind …                                             an open through io_uring, whose path can't be seen here
  *
  *   execname pid tid uid            who: command, process, thread, real user
@@ -385,7 +385,7 @@ syscall::move_mount:return,
 syscall::pivot_root:return
 /arg1 == 0/
 {
-	printf("op=mount timestamp=%d\n", walltimestamp);
+	printf("op=mount pid=%d mntns=%u timestamp=%d\n", pid, curthread->nsproxy->mnt_ns->ns.inum, walltimestamp);
 }
 
 /* OPENAT, OPENAT2. Once in a row for a process; the reader does the rest. */

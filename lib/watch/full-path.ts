@@ -127,6 +127,16 @@ export class FullPaths {
     this.#views.changed()
   }
 
+  /**
+   * Looks at a mount namespace now, so that it is known when its processes have gone: containers may be gone when the first record of
+   * a file in them is read, and make their mounts before.
+   *
+   * @param pid a process in it
+   */
+  remember(mntns: number, pid: number): void {
+    this.#views.view(mntns, pid)
+  }
+
   /** The tree goes on above the walk: asks the process while it lives, else takes what is known of that directory. */
   #deeper(walk: PathWalk, pid: number, link: string | undefined): FullPath {
     const { dev, ino, mnt, names, mntns } = walk

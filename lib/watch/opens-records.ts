@@ -45,7 +45,7 @@ export interface RawOpen {
 
 export type RawOpenRecord =
   | RawOpen
-  | { kind: 'mount'; timestamp: bigint }
+  | { kind: 'mount'; timestamp: bigint; pid: number; mntns: number }
   | { kind: 'blind'; timestamp: bigint; opcode: number; execname: string; pid: number; uid: number }
 
 /** A string's room in a record, without the NUL: a path string this long has its rest in a record of its own. */
@@ -112,7 +112,7 @@ export class OpenAssembler {
       }
       opens.push({ kind: 'blind', timestamp, opcode, execname, pid, uid })
     } else if (fields.rest === undefined) {
-      opens.push({ kind: 'mount', timestamp })
+      opens.push({ kind: 'mount', timestamp, pid: fields.pid as number, mntns: fields.mntns as number })
     }
     // Of a string whose beginning was dropped, the rest is of no use; the drop is told.
   }

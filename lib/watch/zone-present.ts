@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { promisify } from 'node:util'
+import { DTraceError } from '../errors.js'
 import { executesFirst } from '../platform/containers.js'
 import type { ZoneEvent } from './zone-event.js'
 import { zoneKey } from './zone-ledger.js'
@@ -34,13 +35,25 @@ const PATIENCE = 5000
 
 export async function presentZones(): Promise<PresentZone[]> {
   const processes = new Map<number, Process>()
-  for (const name of readdirSync('/proc')) {
+  for (const name of entries()) {
     const found = /^\d+$/.test(name) ? processOf(Number(name)) : undefined
     if (found !== undefined) processes.set(found.pid, found)
   }
   const inits = [...processes.values()].filter(({ numbers }) => numbers.length > 1 && numbers.at(-1) === 1)
   const zones = await Promise.all(inits.map((init) => zoneOf(init, processes)))
   return zones.filter((zone) => zone !== undefined).sort((a, b) => (a.since < b.since ? -1 : 1))
+}
+
+function entries(): string[] {
+  try {
+    return readdirSync('/proc')
+  } catch (cause) {
+    throw new DTraceError(
+      'ERR_DTRACE_UNSUPPORTED',
+      '/proc is not there, which says what zones are up already: mount it (mount -t proc proc /proc)',
+      { cause },
+    )
+  }
 }
 
 async function zoneOf(

@@ -1,4 +1,12 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { checkoutFolder, locateLibrary } from '../../lib/platform/locate.js'
+import { readManifest } from '../../lib/platform/manifest.js'
+import { scriptFile } from '../../lib/watch/watcher.js'
 import { Cli, cli } from './cli-driver.js'
 import { requireDTrace } from './helper.js'
 import { Containers } from './zone-driver.js'
@@ -75,6 +83,28 @@ describe('dtrace-watch zones', () => {
     expect(await watch.stop('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
   })
 
+  it('its D script runs under dtrace(1), too, where that is at hand', async ({ skip }) => {
+    const command = dtraceCommand()
+    if (command === undefined) return skip('there is no dtrace(1) of this libdtrace')
+    const dtrace = spawn(command, ['-s', scriptFile('zones.d'), '-n', 'BEGIN { printf("begun\\n"); }'])
+    const lines = createInterface({ input: dtrace.stdout })[Symbol.asyncIterator]()
+    try {
+      expect(await lines.next()).toMatchObject({ value: 'begun' })
+      await containers.run('runc', 'zonetest-plain', ['sh', '-c', 'exit 3'])
+      const read = [await lines.next(), await lines.next(), await lines.next()].map(({ value }) =>
+        String(value),
+      )
+      expect(read).toEqual([
+        expect.stringMatching(/^op=create .* execname=runc:\[1:CHILD\] /),
+        expect.stringMatching(/^op=exec executed=1 .* command=sh -c exit 3 .* cgroup=\S*\/zonetest-plain /),
+        expect.stringMatching(/^op=exit executed=1 .* status=768 /),
+      ])
+    } finally {
+      dtrace.kill('SIGINT')
+      await once(dtrace, 'exit')
+    }
+  })
+
   it('says what to do where it may not trace', async () => {
     const command = ['setpriv', '--bounding-set=-all', '--inh-caps=-all', process.execPath]
     const { code, stderr, stdout } = await cli(['zones'], { command })
@@ -82,3 +112,11 @@ describe('dtrace-watch zones', () => {
     expect(stderr).toMatch(/^dtrace-watch: .*root/)
   })
 })
+
+/** dtrace(1) of the libdtrace that is used. */
+function dtraceCommand(): string | undefined {
+  if (locateLibrary().source === 'system')
+    return ['/usr/sbin/dtrace', '/usr/bin/dtrace'].find((path) => existsSync(path))
+  const command = readManifest(checkoutFolder)?.command
+  return command === undefined ? undefined : join(checkoutFolder, command)
+}

@@ -824,8 +824,8 @@ fbt:vmlinux:vfs_rename:return
 fbt:vmlinux:vfs_rename:return
 /this->found && this->left && this->names <= 4/
 {
-	printf("op=rename execname=%s pid=%d uid=%d zone_name=%s timestamp=%d moved=%d dev=%d ino=%d level=%d path=%s%s%s%s\n",
-	    this->task->comm, pid, uid,
+	printf("op=%s execname=%s pid=%d uid=%d zone_name=%s timestamp=%d moved=%d dev=%d ino=%d level=%d path=%s%s%s%s\n",
+	    "rename", this->task->comm, pid, uid,
 	    curthread->nsproxy->uts_ns->name.nodename, this->now,
 	    this->about, this->dev, this->ino, this->level,
 	    this->names > 3 ? strjoin(stringof(this->d3->d_name.name), "/") : "",
@@ -837,8 +837,8 @@ fbt:vmlinux:vfs_rename:return
 fbt:vmlinux:vfs_rename:return
 /this->found && this->left && this->names > 4/
 {
-	printf("op=rename execname=%s pid=%d uid=%d zone_name=%s timestamp=%d moved=%d dev=%d ino=%d level=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s\n",
-	    this->task->comm, pid, uid,
+	printf("op=%s execname=%s pid=%d uid=%d zone_name=%s timestamp=%d moved=%d dev=%d ino=%d level=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s\n",
+	    "rename", this->task->comm, pid, uid,
 	    curthread->nsproxy->uts_ns->name.nodename, this->now,
 	    this->about, this->dev, this->ino, this->level,
 	    this->names > 23 ? strjoin(stringof(this->d23->d_name.name), "/") : "",
@@ -928,8 +928,8 @@ fbt:vmlinux:vfs_rename:return
 fbt:vmlinux:vfs_rename:return
 /this->found && this->names <= 4/
 {
-	printf("op=rename execname=%s pid=%d uid=%d zone_name=%s timestamp=%d replaced=%d dev=%d ino=%d level=%d path=%s%s%s%s\n",
-	    this->task->comm, pid, uid,
+	printf("op=%s execname=%s pid=%d uid=%d zone_name=%s timestamp=%d replaced=%d dev=%d ino=%d level=%d path=%s%s%s%s\n",
+	    "rename", this->task->comm, pid, uid,
 	    curthread->nsproxy->uts_ns->name.nodename, this->now,
 	    this->replaced, this->dev, this->ino, this->level,
 	    this->names > 3 ? strjoin(stringof(this->d3->d_name.name), "/") : "",
@@ -941,8 +941,8 @@ fbt:vmlinux:vfs_rename:return
 fbt:vmlinux:vfs_rename:return
 /this->found && this->names > 4/
 {
-	printf("op=rename execname=%s pid=%d uid=%d zone_name=%s timestamp=%d replaced=%d dev=%d ino=%d level=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s\n",
-	    this->task->comm, pid, uid,
+	printf("op=%s execname=%s pid=%d uid=%d zone_name=%s timestamp=%d replaced=%d dev=%d ino=%d level=%d path=%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s\n",
+	    "rename", this->task->comm, pid, uid,
 	    curthread->nsproxy->uts_ns->name.nodename, this->now,
 	    this->replaced, this->dev, this->ino, this->level,
 	    this->names > 23 ? strjoin(stringof(this->d23->d_name.name), "/") : "",

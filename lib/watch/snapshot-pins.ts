@@ -2,7 +2,8 @@
  * Files that are held before they are removed: a descriptor on an inode keeps its data, whoever unlinks it. O_PATH descriptors:
  * they don't read, wake a FIFO's writer or break a lease, and a file can be opened through them when it has no name any more.
  */
-import { closeSync, constants, type Dirent, fstatSync, openSync, readdirSync } from 'node:fs'
+import { closeSync, constants, type Dirent, fstatSync, openSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { type BytePath, join, toFs } from './byte-path.js'
 
 /** Linux's, on the architectures that Node runs on; Node has no name for it. */
@@ -56,7 +57,7 @@ export class Pins {
   }
 
   /** Holds all files below a directory that are wanted, as long as there is room. */
-  pinAll(top: BytePath, wanted: (path: BytePath) => boolean): void {
+  async pinAll(top: BytePath, wanted: (path: BytePath) => boolean): Promise<void> {
     const directories = [top]
     for (
       let at = directories.pop();
@@ -65,7 +66,7 @@ export class Pins {
     ) {
       let entries: Dirent[]
       try {
-        entries = readdirSync(toFs(at), { withFileTypes: true, encoding: 'latin1' })
+        entries = await readdir(toFs(at), { withFileTypes: true, encoding: 'latin1' })
       } catch {
         // It has gone, or is no directory.
         continue

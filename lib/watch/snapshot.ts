@@ -135,8 +135,8 @@ export class Snapshots {
   }
 
   /** Holds the files that are there. */
-  pinAll(): void {
-    for (const directory of this.#directories) this.#pins?.pinAll(directory, this.#wants)
+  async pinAll(): Promise<void> {
+    for (const directory of this.#directories) await this.#pins?.pinAll(directory, this.#wants)
   }
 
   /** Holds a file that was written or got a new name. See {@link Pins.pin}. */

@@ -37,6 +37,8 @@ const SCRIPT = 'unlinks.d'
 const PINS_SCRIPT = 'unlinks-pins.d'
 /** A record's continuation that has not come after this long was dropped, in milliseconds. */
 const CONTINUATION = 200
+/** After records were dropped, pinned files are looked at this much later, in milliseconds. */
+const SWEEP = 1000
 const IORING_OPS: Readonly<{ [opcode: number]: string }> = { 35: 'RENAMEAT', 36: 'UNLINKAT' }
 const MOST_BLIND = 10_000
 
@@ -52,6 +54,7 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
   readonly #blind = new Set<string>()
   #snapshots: Snapshots | undefined
   #continuation: NodeJS.Timeout | undefined
+  #sweep: NodeJS.Timeout | undefined
 
   /** Use {@link watchUnlinks}. */
   static async start(options: UnlinksOptions = {}): Promise<UnlinkWatcher> {
@@ -111,7 +114,7 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
     const [only = 0] = pids.length === 1 ? pids : []
     await this.begin(SCRIPT, [failed ? 1 : 0, only, pin ? 1 : 0].map(String), pin ? [PINS_SCRIPT] : [])
     // After the probes: what comes to be meanwhile is told by them.
-    if (pin) this.#snapshots?.pinAll()
+    if (pin) await this.#snapshots?.pinAll()
     this.started()
   }
 
@@ -126,7 +129,11 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
   }
 
   protected override lost(): void {
-    this.#snapshots?.sweep()
+    // What was not dropped is on its way yet, and says more.
+    this.#sweep ??= setTimeout(() => {
+      this.#sweep = undefined
+      this.#snapshots?.sweep()
+    }, SWEEP).unref()
   }
 
   protected override async drain(): Promise<void> {
@@ -136,11 +143,16 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
   }
 
   protected override async finish(): Promise<void> {
+    if (this.#sweep !== undefined) {
+      clearTimeout(this.#sweep)
+      this.#snapshots?.sweep()
+    }
     await this.#snapshots?.close()
   }
 
   protected override died(): void {
     clearTimeout(this.#continuation)
+    clearTimeout(this.#sweep)
   }
 
   #take(records: readonly RawUnlink[]): void {

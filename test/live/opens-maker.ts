@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import { lexical } from '../../lib/watch/resolve-path.js'
+import { lexical } from '../../lib/watch/paths/resolve-path.js'
 
 const run = promisify(execFile)
 const SOURCE = join(import.meta.dirname, 'fixtures', 'opens.c')

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type OpenEvent, watchOpens } from '../../lib/watch/index.js'
-import { openFlagNames } from '../../lib/watch/open-flags.js'
+import { openFlagNames } from '../../lib/watch/opens/flags.js'
 import { once } from './consumers.js'
 import { requireDTrace } from './helper.js'
 import { EXECNAME, type Made, OpensMaker, Opensnoop, type Snooped, whereMade } from './opens-maker.js'

@@ -12,10 +12,10 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { fromText } from '../../lib/watch/byte-path.js'
-import { FullPaths, type PathWalk, UNKNOWN } from '../../lib/watch/full-path.js'
-import { namespaceOf } from '../../lib/watch/mount-views.js'
-import { MountTable } from '../../lib/watch/mounts.js'
+import { fromText } from '../../lib/watch/paths/byte-path.js'
+import { FullPaths, type PathWalk, UNKNOWN } from '../../lib/watch/paths/full-path.js'
+import { MountTable } from '../../lib/watch/paths/mount-table.js'
+import { namespaceOf } from '../../lib/watch/paths/mount-views.js'
 
 /** As the kernel would walk from a directory that is there: its file system, mount, and names below its root. */
 function walkFrom(path: string): PathWalk {

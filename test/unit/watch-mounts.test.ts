@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
 import type { DTraceRecord } from '../../lib/record/decoder.js'
-import { type MountEvent, makeMountEvent } from '../../lib/watch/mount-event.js'
-import { attributeNames, flagNames, optionWords, propagationOf } from '../../lib/watch/mount-flags.js'
-import { MountMeanings } from '../../lib/watch/mount-meaning.js'
-import { checkMountsOptions, type MountsOptions } from '../../lib/watch/mount-options.js'
-import { MountPaths } from '../../lib/watch/mount-paths.js'
-import { MountAssembler } from '../../lib/watch/mount-records.js'
+import { type MountEvent, makeMountEvent } from '../../lib/watch/mounts/event.js'
+import { attributeNames, flagNames, optionWords, propagationOf } from '../../lib/watch/mounts/flags.js'
+import { MountMeanings } from '../../lib/watch/mounts/meaning.js'
+import { checkMountsOptions, type MountsOptions } from '../../lib/watch/mounts/options.js'
+import { MountPaths } from '../../lib/watch/mounts/paths.js'
+import { MountAssembler } from '../../lib/watch/mounts/records.js'
 
 type Fields = { [name: string]: string | number | bigint }
 

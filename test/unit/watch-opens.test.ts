@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { DTraceRecord } from '../../lib/record/decoder.js'
 import { errnoName } from '../../lib/watch/errno-name.js'
-import { FullPaths } from '../../lib/watch/full-path.js'
-import { makeOpenEvent, openPath } from '../../lib/watch/open-event.js'
-import { openFlagNames, opensWithMode } from '../../lib/watch/open-flags.js'
-import { checkOpensOptions } from '../../lib/watch/opens-options.js'
-import { OpenAssembler, type OpenFields, type RawOpen } from '../../lib/watch/opens-records.js'
+import { makeOpenEvent, openPath } from '../../lib/watch/opens/event.js'
+import { openFlagNames, opensWithMode } from '../../lib/watch/opens/flags.js'
+import { checkOpensOptions } from '../../lib/watch/opens/options.js'
+import { OpenAssembler, type OpenFields, type RawOpen } from '../../lib/watch/opens/records.js'
+import { FullPaths } from '../../lib/watch/paths/full-path.js'
 
 const fields: OpenFields = {
   op: 'openat',

@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { below, fromText, split, toFs, toText } from '../../lib/watch/byte-path.js'
-import { MountTable } from '../../lib/watch/mounts.js'
-import { lexical, resolvePath } from '../../lib/watch/resolve-path.js'
+import { below, fromText, split, toFs, toText } from '../../lib/watch/paths/byte-path.js'
+import { MountTable } from '../../lib/watch/paths/mount-table.js'
+import { lexical, resolvePath } from '../../lib/watch/paths/resolve-path.js'
 
 describe('a path of bytes', () => {
   test('comes from text and becomes text again', () => {

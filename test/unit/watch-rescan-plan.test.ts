@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { DTraceError } from '../../lib/errors.js'
 import { choosePlan, RescanWatcher } from '../../lib/watch/index.js'
-import { fallBack, missingFunctions } from '../../lib/watch/rescan-plan.js'
+import { fallBack, missingFunctions } from '../../lib/watch/rescan/plan.js'
 
 const FUNCTIONS = [
   'do_dentry_open',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { DTraceRecord } from '../../lib/record/decoder.js'
 import { EventQueue } from '../../lib/watch/event-queue.js'
-import { RescanAssembler } from '../../lib/watch/rescan-records.js'
+import { RescanAssembler } from '../../lib/watch/rescan/records.js'
 
 const who = { execname: 'mv', pid: 7, uid: 0, zone_name: 'host' }
 const place = { dev: 1, ino: 2n }

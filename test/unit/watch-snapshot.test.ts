@@ -16,11 +16,11 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findNames, isSame } from '../../lib/watch/snapshot-finder.js'
-import { Pins } from '../../lib/watch/snapshot-pins.js'
-import { SnapshotStore } from '../../lib/watch/snapshot-store.js'
-import { statDevice } from '../../lib/watch/unlinks-event.js'
-import { checkUnlinksOptions, type UnlinksOptions } from '../../lib/watch/unlinks-options.js'
+import { statDevice } from '../../lib/watch/unlinks/event.js'
+import { checkUnlinksOptions, type UnlinksOptions } from '../../lib/watch/unlinks/options.js'
+import { findNames, isSame } from '../../lib/watch/unlinks/snapshot-finder.js'
+import { Pins } from '../../lib/watch/unlinks/snapshot-pins.js'
+import { SnapshotStore } from '../../lib/watch/unlinks/snapshot-store.js'
 
 let folder: string
 beforeEach(() => {

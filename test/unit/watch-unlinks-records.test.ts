@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { DTraceRecord } from '../../lib/record/decoder.js'
-import { UnlinkAssembler } from '../../lib/watch/unlinks-records.js'
+import { UnlinkAssembler } from '../../lib/watch/unlinks/records.js'
 
 const common = {
   execname: 'mv',

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { DTraceRecord } from '../../lib/record/decoder.js'
 import type { ZoneEvent } from '../../lib/watch/index.js'
-import { ZoneLedger } from '../../lib/watch/zone-ledger.js'
-import { type LifeRecord, type ZoneChange, zoneRecord } from '../../lib/watch/zone-records.js'
+import { ZoneLedger } from '../../lib/watch/zones/ledger.js'
+import { type LifeRecord, type ZoneChange, zoneRecord } from '../../lib/watch/zones/records.js'
 
 /** What a ledger tells of records that come in this order, a batch each; then all that can come has. */
 function told(...batches: ZoneChange[][]): string[] {

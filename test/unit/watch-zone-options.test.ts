@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { DTraceError } from '../../lib/index.js'
 import type { ZoneEvent } from '../../lib/watch/index.js'
 import { ZoneMonitor } from '../../lib/watch/index.js'
-import { checkZoneOptions } from '../../lib/watch/zone-options.js'
+import { checkZoneOptions } from '../../lib/watch/zones/options.js'
 
 const zone = (zone_name: string, fields: Partial<ZoneEvent> = {}): ZoneEvent => ({
   event: 'boot',

@@ -3,10 +3,11 @@
 /** By name, the files that make it up (the beginnings of their paths). */
 export const SUITES = {
   /** What only a stock kernel can do: fbt, the whole of io.d, USDT. */
-  vm: ['test/vm/'],
+  vm: ['test/vm/fbt', 'test/vm/io', 'test/vm/usdt'],
   /** The D library overlay: what it must repair differs with each kernel. */
   libraries: ['test/live/dlibs.test.ts'],
-  rescan: ['test/live/rescan-changes.test.ts'],
+  /** Both need a session of the rescan watcher, which takes the kernel minutes to verify there. */
+  rescan: ['test/live/rescan-changes.test.ts', 'test/vm/rescan-vfs.test.ts'],
   zones: ['test/live/zones'],
 }
 
@@ -27,6 +28,8 @@ export function testJob(files) {
       // Tests that can't run there have failed.
       DTRACE_CONSUMER_REQUIRE_LIVE: '1',
       NO_COLOR: '1',
+      // Which probes the rescan watcher uses: see test/live/rescan-driver.ts.
+      ...(process.env.DTRACE_TEST_PLAN ? { DTRACE_TEST_PLAN: process.env.DTRACE_TEST_PLAN } : {}),
     },
   }
 }

@@ -131,7 +131,8 @@ function clean(output: Output): void {
 
 function show(check: Check, output: Output): void {
   output.emit('check', { ...check }, (colors) => {
-    const lines = [`${mark(check, colors)}  ${colors.bold(check.name)}: ${check.detail}`]
+    const detail = check.detail.replaceAll('\n', '\n      ')
+    const lines = [`${mark(check, colors)}  ${colors.bold(check.name)}: ${detail}`]
     if (check.advice !== undefined) lines.push(`      → ${check.advice}`)
     return lines.join('\n')
   })

@@ -21,10 +21,15 @@ import { freshFolder } from './cache.mjs'
 
 /** Needed to boot at all. */
 const REQUIRED = ['virtio_pci', 'virtio_blk', 'ext4', 'overlay']
-/** What suites use where a kernel has it: dtprobed (cuse), loop devices, the NFS server, network in namespaces. */
-const WELCOME = ['cuse', 'loop', 'nfsd', 'nfsv4', 'veth', 'xfs', 'btrfs']
+/** What suites use where a kernel has it: dtprobed (cuse), loop devices, network in namespaces, other file systems. */
+const WELCOME = ['cuse', 'loop', 'veth', 'xfs', 'btrfs']
+/**
+ * Loaded when a test asks for it (`guest/load`). With nfs loaded, libdtrace 2.0.7 can't enable io:::start on Linux 7.2 ("Module
+ * does not contain any CTF data").
+ */
+const ON_DEMAND = ['nfsd', 'nfsv4']
 
-/** @returns the names of the modules in it, in the order in which they are loaded */
+/** @returns the names of the modules that are loaded at boot, in their order */
 export async function makeInitrd(modulesFolder, file) {
   const folder = freshFolder(`${file}.d`)
   mkdirSync(join(folder, 'bin'))
@@ -39,12 +44,12 @@ export async function makeInitrd(modulesFolder, file) {
   const order = new Map()
   for (const name of REQUIRED) modules.collect(name, order, true)
   for (const name of WELCOME) modules.collect(name, order, false)
-  const list = []
-  for (const [name, bytes] of order) {
-    writeFileSync(join(folder, 'modules', `${name}.ko`), bytes)
-    list.push(name)
-  }
-  writeFileSync(join(folder, 'modules', 'order'), `${list.join('\n')}\n`)
+  const atBoot = [...order.keys()]
+  for (const name of ON_DEMAND) modules.collect(name, order, false)
+  const later = [...order.keys()].slice(atBoot.length)
+  for (const [name, bytes] of order) writeFileSync(join(folder, 'modules', `${name}.ko`), bytes)
+  for (const [name, list] of Object.entries({ order: atBoot, later }))
+    writeFileSync(join(folder, 'modules', name), list.map((module) => `${module}\n`).join(''))
 
   const script = 'find . | "$1" cpio -o -H newc 2>/dev/null'
   const archive = execFileSync('sh', ['-c', script, 'sh', busybox], {
@@ -53,7 +58,7 @@ export async function makeInitrd(modulesFolder, file) {
   })
   writeFileSync(file, gzipSync(archive, { level: 1 }))
   rmSync(folder, { recursive: true, force: true })
-  return list
+  return atBoot
 }
 
 /** The static busybox, not the script that starts the private copy. */

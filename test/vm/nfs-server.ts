@@ -1,6 +1,7 @@
 /** The kernel's NFS server, serving a folder to this machine itself. */
 import { execFile } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
@@ -18,6 +19,7 @@ export class NfsServer {
   /** NFS 4 alone: that needs neither a port mapper nor a lock daemon. */
   static async start(folder: string, mountPoint: string): Promise<NfsServer> {
     const server = new NfsServer(folder, mountPoint)
+    await run('sh', [join(import.meta.dirname, '..', '..', 'scripts', 'vm', 'guest', 'load')])
     for (const needed of [mountPoint, '/var/lib/nfs/v4recovery', '/var/lib/nfs/rpc_pipefs', '/run/nfs'])
       await mkdir(needed, { recursive: true })
     for (const file of ['etab', 'rmtab']) await writeFile(`/var/lib/nfs/${file}`, '', { flag: 'a' })

@@ -8,6 +8,8 @@ import type { Readable, Writable } from 'node:stream'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Consumer, type DTraceRecord } from '../../lib/index.js'
+import { prepareDLibraries } from '../../lib/platform/dlibs.js'
+import { locateLibrary } from '../../lib/platform/locate.js'
 import { collect } from '../live/consumers.js'
 import { requireDTrace } from '../live/helper.js'
 
@@ -24,7 +26,10 @@ let records: DTraceRecord[]
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'user-'))
   const at = (name: string) => join(folder, name)
-  await run('dtrace', ['-h', '-s', join(FIXTURES, 'work.d'), '-o', at('work.h')])
+  // dtrace(1) compiles the D libraries, too, and the kernel's may be among those for which they have to be repaired.
+  const libraries = await prepareDLibraries(locateLibrary())
+  const dtrace = libraries.syslibdir === undefined ? [] : ['-x', `syslibdir=${libraries.syslibdir}`]
+  await run('dtrace', [...dtrace, '-h', '-s', join(FIXTURES, 'work.d'), '-o', at('work.h')])
   await run('cc', [
     '-O1',
     '-g',
@@ -37,8 +42,9 @@ beforeAll(async () => {
     at('work.o'),
     join(FIXTURES, 'work.c'),
   ])
-  await run('dtrace', ['-G', '-s', join(FIXTURES, 'work.d'), '-o', at('probes.o'), at('work.o')])
+  await run('dtrace', [...dtrace, '-G', '-s', join(FIXTURES, 'work.d'), '-o', at('probes.o'), at('work.o')])
   await run('cc', ['-o', at('work'), at('work.o'), at('probes.o')])
+  libraries.dispose()
   program = spawn(at('work'), { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines = createInterface(program.stdout)[Symbol.asyncIterator]()
   const pid = Number((await lines.next()).value)

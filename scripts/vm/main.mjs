@@ -62,7 +62,7 @@ function checkArguments({ values, positionals }) {
       usage(`--${name} is a number, ${least} or more, not ${value}`)
     return Number(value)
   }
-  const kernels = list(values.kernel === 'both' ? 'stable,testing' : values.kernel, 'kernel')
+  const kernels = list(values.kernel, 'kernel')
   const strange = kernels.find((name) => !/^[a-z][a-z0-9-]*$/.test(name))
   if (strange !== undefined) usage(`--kernel takes names of Debian's suites, not ${strange}`)
   const suites = list(values.suite, 'suite')
@@ -143,7 +143,7 @@ for (const suite of options.kernels) {
     summary.push(`${kernel.release}: exit code ${result.status ?? 'none'} in ${time}`)
     continue
   }
-  const { passed, failed, skipped, problems } = judgeTests(result, options.timeout)
+  const { passed, failed, skipped, problems } = judgeTests(result, options.timeout, options.files)
   keepReport(kernel, result)
   for (const problem of problems) console.log(`    ${problem}`)
   good &&= problems.length === 0

@@ -6,8 +6,11 @@ import { reportsFolder } from '../lib/paths.mjs'
 /** How much of the console is shown when a guest hung or died. */
 const SHOWN_LINES = 40
 
-/** @returns `{ passed, failed, skipped, problems }` of a run of tests, from `runInGuest`'s result */
-export function judgeTests(result, timeout) {
+/**
+ * @param files the beginnings of the paths that were asked for: vitest is content when one of them matches something
+ * @returns `{ passed, failed, skipped, problems }` of a run of tests, from `runInGuest`'s result
+ */
+export function judgeTests(result, timeout, files = []) {
   const verdict = { passed: 0, failed: 0, skipped: 0, problems: judgeJob(result, timeout) }
   const file = join(result.folder, 'vitest.json')
   if (!existsSync(file)) {
@@ -18,8 +21,10 @@ export function judgeTests(result, timeout) {
   verdict.passed = report.numPassedTests
   verdict.failed = report.numFailedTests
   verdict.skipped = report.numPendingTests + report.numTodoTests
+  const ran = []
   for (const { name, status, message, assertionResults } of report.testResults) {
     const path = name.replace(/^\/checkout\//, '')
+    if (assertionResults.some((test) => test.status === 'passed' || test.status === 'failed')) ran.push(path)
     for (const test of assertionResults) {
       if (test.status === 'failed') verdict.problems.push(`failed: ${path}: ${test.fullName}`)
     }
@@ -28,6 +33,8 @@ export function judgeTests(result, timeout) {
       verdict.problems.push(`failed: ${path}: ${message || 'the file itself'}`)
   }
   if (verdict.passed + verdict.failed === 0) verdict.problems.push('no test ran')
+  for (const file of files)
+    if (!ran.some((path) => path.startsWith(file))) verdict.problems.push(`no test of ${file} ran`)
   if (verdict.problems.length === 0 && result.status !== 0)
     verdict.problems.push(`the tests ended with exit code ${result.status}`)
   return verdict

@@ -10,7 +10,7 @@ import { patience } from './patience.js'
 const run = promisify(execFile)
 const SOURCE = join(import.meta.dirname, 'fixtures', 'changes.c')
 
-/** The probe plan under test; where the kernel offers both, the laboratory runs the suite once with each. */
+/** The probe plan under test. Where the kernel offers both: docs/laboratory.md says how to have the suite run with the first one. */
 export const plan = (process.env.DTRACE_TEST_PLAN ?? 'auto') as NonNullable<RescanOptions['plan']>
 
 /** How long a change may take to arrive before a test says that it did not, in milliseconds. */

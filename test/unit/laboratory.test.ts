@@ -17,6 +17,7 @@ interface Report {
   judgeTests(
     result: Result,
     timeout: number,
+    files?: string[],
   ): { passed: number; failed: number; skipped: number; problems: string[] }
 }
 
@@ -65,6 +66,13 @@ describe('a run in the laboratory', () => {
   it('is good when tests ran and all passed', () => {
     const verdict = report.judgeTests(result(tests({ a: 'passed', b: 'skipped' })), 60)
     expect(verdict).toEqual({ passed: 1, failed: 0, skipped: 1, problems: [] })
+  })
+
+  it('is bad when nothing ran of a file that was asked for', () => {
+    const judge = (...files: string[]) =>
+      report.judgeTests(result(tests({ a: 'passed' })), 60, files).problems
+    expect(judge('test/')).toEqual([])
+    expect(judge('test/', 'test/gone')).toEqual(['no test of test/gone ran'])
   })
 
   it.each([

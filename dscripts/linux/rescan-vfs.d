@@ -49,7 +49,11 @@
 #pragma D option defaultargs
 #pragma D option strsize=256
 
-/* Calls under way in this thread, counted from the outermost that is of interest; and of each what its return needs. */
+/*
+ * Calls under way in this thread, counted from the outermost that is of interest; and of each what its return needs. Three are
+ * the most: file systems are stacked two deep on a third (FILESYSTEM_MAX_STACK_DEPTH, include/linux/fs.h). A fourth says
+ * that returns were missed, and the count begins anew.
+ */
 self int depth;
 self struct dentry *d1;
 self unsigned long about1;
@@ -279,7 +283,7 @@ fbt:vmlinux:vfs_rename:entry
 {
 	this->wants = this->wants && watched[this->d0->d_sb->s_dev, (unsigned long)0] == 1 &&
 	    pid != $pid && ignored[(uint32_t)pid, (unsigned long)0] != 1;
-	this->frame = self->depth != 0 || this->wants ? self->depth + 1 : 0;
+	this->frame = self->depth >= 3 ? 1 : self->depth != 0 || this->wants ? self->depth + 1 : 0;
 }
 
 fbt:vmlinux:do_dentry_open:entry,

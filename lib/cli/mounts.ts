@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { printable } from '../printable.js'
 import {
   type MountEvent,
   type MountsOptions,
@@ -8,7 +9,7 @@ import {
 } from '../watch/index.js'
 import { collect, collectOption, parsePid } from './arguments.js'
 import { clock } from './format.js'
-import { type Colors, Output, printable } from './output.js'
+import { type Colors, Output } from './output.js'
 import { watch } from './watching.js'
 
 interface MountsFlags {

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
+import { printable } from '../printable.js'
 import type { OpenEvent, OpensOptions, OpensWatcher } from '../watch/index.js'
 import { watchOpens } from '../watch/index.js'
 import { collect, collectOption, parsePid } from './arguments.js'
 import { clock } from './format.js'
-import { type Colors, Output, printable } from './output.js'
+import { type Colors, Output } from './output.js'
 import { watch } from './watching.js'
 
 interface OpensFlags {

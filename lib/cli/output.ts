@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream'
 import pc from 'picocolors'
 import { DTraceError } from '../errors.js'
+import { printableLines } from '../printable.js'
 
 export type Colors = ReturnType<typeof pc.createColors>
 
@@ -61,7 +62,7 @@ export class Output {
   /** Something went wrong, but it goes on. */
   warn(type: string, message: string, fields: Record<string, unknown> = {}): void {
     if (this.json) this.#stdout.write(`${toJson({ ...fields, message, type })}\n`)
-    this.#stderr.write(`dtrace-watch: ${message}\n`)
+    this.#stderr.write(`dtrace-watch: ${printableLines(message)}\n`)
   }
 
   /** An error that ends the subcommand, or one that it survives. */
@@ -88,21 +89,6 @@ export function toJson({ type, ...fields }: Record<string, unknown>): string {
 function asNumber(value: bigint): number | string {
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : String(value)
-}
-
-const ESCAPES: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' }
-
-/**
- * A name on one line, whatever is in it: control characters are escaped, since a file's name must not move the cursor or
- * begin a line of its own.
- */
-export function printable(name: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
-  return name.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\\]/g, (character) => {
-    const code = character.charCodeAt(0)
-    const hex = code > 0xff ? `\\u${code.toString(16)}` : `\\x${code.toString(16).padStart(2, '0')}`
-    return ESCAPES[character] ?? hex
-  })
 }
 
 /** `1 change`, `2 changes`. */

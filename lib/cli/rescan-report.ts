@@ -1,6 +1,7 @@
+import { printable } from '../printable.js'
 import type { RescanChange, RescanWatcher } from '../watch/index.js'
 import { clock } from './format.js'
-import { type Colors, counted, type Output, printable } from './output.js'
+import { type Colors, counted, type Output } from './output.js'
 
 /** Prints what a watcher tells, as it comes. */
 export function report(watcher: RescanWatcher, output: Output): void {

@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander'
 import { describeTarget, type Pace, parseDuration, type Target } from '../act/index.js'
 import { DTraceError } from '../errors.js'
+import { printable } from '../printable.js'
 import { RESCAN_PLANS, type RescanOptions, RescanWatcher } from '../watch/index.js'
 import { collect, collectOption, parsePid } from './arguments.js'
 import { exitCodes } from './exit-codes.js'
-import { counted, Output, printable } from './output.js'
+import { counted, Output } from './output.js'
 import { report } from './rescan-report.js'
 import { watch } from './watching.js'
 

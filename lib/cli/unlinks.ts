@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import { DTraceError } from '../errors.js'
+import { printable } from '../printable.js'
 import type { MissEvent, SnapshotEvent, UnlinkEvent, UnlinksOptions, UnlinkWatcher } from '../watch/index.js'
 import { watchUnlinks } from '../watch/index.js'
 import { collect, collectOption, parsePid } from './arguments.js'
 import { clock } from './format.js'
-import { type Colors, counted, Output, printable } from './output.js'
+import { type Colors, counted, Output } from './output.js'
 import { watch } from './watching.js'
 
 interface UnlinksFlags {

@@ -31,8 +31,8 @@ export interface WatchCourse<Watching> {
 }
 
 /**
- * Runs a watcher until it is asked to stop. Asked a second time, the process ends at once: the addon takes its probes away
- * even then.
+ * Runs a watcher until it is asked to stop. Asked a second time, or before it is watching, the process ends at once: the addon
+ * takes its probes away even then.
  *
  * @returns the watcher, stopped
  * @throws what starting throws, and the error that ended its session
@@ -43,7 +43,10 @@ export async function watch<Watching extends Watched>(
 ): Promise<Watching> {
   using interrupt = new Interrupt()
   void interrupt.forced().then(() => process.exit(exitCodes.forced))
+  const early = (): never => process.exit(exitCodes.ok)
+  interrupt.stop.addEventListener('abort', early)
   const watcher = await course.start()
+  interrupt.stop.removeEventListener('abort', early)
   const failed = reportTroubles(watcher as unknown as EventEmitter<WatcherEvents>, output)
   course.report(watcher, output)
   sayReady(course.ready(watcher), watcher.readyTime, output)

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
+import { printable } from '../printable.js'
 import type { Runtime, ZoneEvent, ZoneEventKind } from '../watch/index.js'
 import { ZoneMonitor, type ZoneMonitorOptions } from '../watch/index.js'
 import { collect, collectOption } from './arguments.js'
 import { clock } from './format.js'
-import { type Colors, Output, printable } from './output.js'
+import { type Colors, Output } from './output.js'
 import { watch } from './watching.js'
 
 interface ZonesFlags {

@@ -11,6 +11,7 @@ import type { ConsumerStats, Drop, Fault } from '../consumer-events.js'
 import { DTraceError } from '../errors.js'
 import type { Options } from '../options.js'
 import { type LibraryLocation, packageRoot } from '../platform/locate.js'
+import { printableLines } from '../printable.js'
 import type { DTraceRecord } from '../record/decoder.js'
 import { emitApart } from './emit.js'
 import { EventQueue } from './event-queue.js'
@@ -245,7 +246,7 @@ export abstract class Watcher<Event, Events extends WatcherEvents & Record<keyof
   protected tell(name: string, event: unknown, message: string): void {
     if (this.announce(name, event)) return
     const code = `DTRACE_${this.#settings.event}_${name}`.toUpperCase()
-    process.emitWarning(message, { type: 'DTraceWarning', code })
+    process.emitWarning(printableLines(message), { type: 'DTraceWarning', code })
   }
 
   async #stop(): Promise<void> {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { splitArguments, words } from '../../lib/cli/arguments.js'
-import { printable, toJson } from '../../lib/cli/output.js'
+import { toJson } from '../../lib/cli/output.js'
+import { printable, printableLines } from '../../lib/printable.js'
 
 describe('the command line', () => {
   const split = (line: string, exec = true) => splitArguments(line.split(' '), exec)
@@ -50,6 +51,9 @@ describe('output', () => {
   it('keeps a name on its line', () => {
     expect(printable('a\nb\t\u001b[31m\\')).toBe('a\\nb\\t\\x1b[31m\\\\')
     expect(printable('Größe ♪')).toBe('Größe ♪')
+    expect(printable('\u202etxt.exe')).toBe('\\u202etxt.exe')
+    // A message keeps its lines, and what is escaped in it already.
+    expect(printableLines('evil\u001b[2J:\n\ta\\n')).toBe('evil\\x1b[2J:\n\ta\\n')
   })
 
   it('is JSON with the type first, for values that JSON does not know too', () => {

@@ -134,7 +134,8 @@ export class Containers {
   async #makeRootfs(): Promise<void> {
     const busybox = findBusybox()
     const bin = join(this.#rootfs, 'bin')
-    for (const name of ['bin', 'proc', 'tmp']) await mkdir(join(this.#rootfs, name), { recursive: true })
+    for (const name of ['bin', 'dev', 'proc', 'tmp'])
+      await mkdir(join(this.#rootfs, name), { recursive: true })
     await copyFile(busybox, join(bin, 'busybox'))
     await chmod(join(bin, 'busybox'), 0o755)
     for (const name of ['sh', 'sleep', 'true', 'tail', 'kill']) await symlink('busybox', join(bin, name))
@@ -154,7 +155,11 @@ export class Containers {
       process: { terminal: false, user: { uid: 0, gid: 0 }, args, env: ['PATH=/bin'], cwd: '/' },
       root: { path: this.#rootfs, readonly: true },
       hostname,
-      mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }],
+      mounts: [
+        { destination: '/proc', type: 'proc', source: 'proc' },
+        // runc 1.3 can't make its links in a /dev that has none mounted.
+        { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
+      ],
       linux: {
         namespaces: ['pid', 'ipc', 'uts', 'mount', 'network'].map((type) => ({ type })),
         ...(memory === undefined ? {} : { resources: { memory: { limit: memory, swap: memory } } }),

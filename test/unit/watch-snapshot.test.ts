@@ -1,4 +1,6 @@
 import {
+  chmodSync,
+  chownSync,
   closeSync,
   linkSync,
   mkdirSync,
@@ -79,15 +81,24 @@ describe('a store of copies', () => {
     expect(readdirSync(join(folder, 'elsewhere'))).toEqual([])
   })
 
-  test('refuses a directory that others can write in, that is a link, or that can not be', async () => {
-    mkdirSync(join(folder, 'open'), { mode: 0o777 })
-    // Whatever the umask is.
-    const { chmodSync } = await import('node:fs')
-    chmodSync(join(folder, 'open'), 0o777)
+  test('refuses a directory that others can get at, that is a link, or that can not be', async () => {
+    for (const mode of [0o755, 0o710, 0o777]) {
+      const path = join(folder, mode.toString(8))
+      mkdirSync(path)
+      // Whatever the umask is.
+      chmodSync(path, mode)
+    }
+    mkdirSync(join(folder, 'open'))
+    mkdirSync(join(folder, 'foreign'), { mode: 0o700 })
+    const root = process.geteuid?.() === 0
+    if (root) chownSync(join(folder, 'foreign'), 65534, 65534)
     symlinkSync('open', join(folder, 'link'))
     writeFileSync(join(folder, 'file'), '')
     const cases: [string, RegExp][] = [
-      ['open', /written by others: .*mkdir -m 700/],
+      ['755', /mode 0755.*chmod 700 .*755,/],
+      ['710', /mode 0710.*chmod 700/],
+      ['777', /mode 0777.*chmod 700/],
+      ...(root ? ([['foreign', /belongs to user 65534/]] as [string, RegExp][]) : []),
       ['link', /symbolic link/],
       ['file', /no directory/],
       ['no/such', /can't be made/],

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { DTraceRecord } from '../../lib/record/decoder.js'
-import { UnlinkAssembler } from '../../lib/watch/unlinks/records.js'
+import { FullPaths } from '../../lib/watch/paths/full-path.js'
+import { makeRemoval } from '../../lib/watch/unlinks/event.js'
+import { type RawRemoval, UnlinkAssembler } from '../../lib/watch/unlinks/records.js'
 
 const common = {
   execname: 'mv',
@@ -111,4 +113,16 @@ describe('records of the unlinks program', () => {
       ['mount', 6n],
     ])
   })
+})
+
+test('of a call that failed, the event has the number and the name of the error, and is not certain', () => {
+  const event = (fields: object) => {
+    const [raw] = new UnlinkAssembler().add([to(0, 1n, fields, ['srv/'], 'b')])
+    return makeRemoval(raw as RawRemoval, new FullPaths(), 'host').event
+  }
+  expect(event({ errno: 39, op: 'rmdir' })).toMatchObject({ errno: 39, error: 'ENOTEMPTY', certain: false })
+  // Node has no name for this one.
+  expect(event({ errno: 117 })).toMatchObject({ errno: 117, error: 'EUCLEAN', certain: false })
+  expect(event({})).toMatchObject({ certain: true })
+  expect(event({})).not.toHaveProperty('errno')
 })

@@ -1,6 +1,6 @@
 /** What an unlink watcher tells about one removal. */
 import { lstatSync } from 'node:fs'
-import { getSystemErrorName } from 'node:util'
+import { errnoName } from '../errno-name.js'
 import { type BytePath, join, split, toFs, toText } from '../paths/byte-path.js'
 import { type FullPaths, UNKNOWN } from '../paths/full-path.js'
 import { lexical } from '../paths/resolve-path.js'
@@ -29,7 +29,10 @@ export interface UnlinkEvent {
   /** Of a rename: what took its place, where that was before. */
   replaced_by?: string
   replaced_by_bytes?: Uint8Array
-  /** Something was removed. False of a rename where the kernel does not tell whether there was a file under the new name. */
+  /**
+   * Something was removed. False of a call that failed, and of a rename where the kernel does not tell whether there was a file
+   * under the new name.
+   */
   certain: boolean
   /** The kernel's name of the process, at most 15 bytes. */
   execname: string
@@ -48,7 +51,8 @@ export interface UnlinkEvent {
   size?: number
   /** The links that it has left: 0 when this was the last. */
   nlink?: number
-  /** Why it failed, by name: `ENOENT`. Only with the option `failed`. */
+  /** Why it failed, as a number and by its name: 2, `ENOENT`. Only with the option `failed`. */
+  errno?: number
   error?: string
 }
 
@@ -69,9 +73,6 @@ const TYPES: Readonly<{ [type: number]: FileType }> = {
   12: 'socket',
 }
 
-/** A failed rename that says that there is something under the new name: EEXIST, EISDIR, ENOTEMPTY. */
-const THERE: ReadonlySet<number> = new Set([17, 21, 39])
-
 export function makeRemoval(raw: RawRemoval, paths: FullPaths, zone_name: string): Removal {
   const path = fullPath(raw.name, raw.pid, paths)
   const { text, bytes } = toText(path)
@@ -84,7 +85,7 @@ export function makeRemoval(raw: RawRemoval, paths: FullPaths, zone_name: string
     ...(bytes === undefined ? {} : { path_bytes: bytes }),
     ...(from === undefined ? {} : { replaced_by: from.text }),
     ...(from?.bytes === undefined ? {} : { replaced_by_bytes: from.bytes }),
-    certain: failed ? raw.op !== 'rename' || THERE.has(raw.errno) : raw.replaced === 'yes',
+    certain: !failed && raw.replaced === 'yes',
     execname: toText(raw.execname).text,
     pid: raw.pid,
     tid: raw.tid,
@@ -92,7 +93,7 @@ export function makeRemoval(raw: RawRemoval, paths: FullPaths, zone_name: string
     zone_name,
     zone_id: raw.zone_id,
     ...inodeOf(raw),
-    ...(failed ? { error: getSystemErrorName(-raw.errno) } : {}),
+    ...(failed ? { errno: raw.errno, error: errnoName(raw.errno) } : {}),
   }
   return { event, path, raw }
 }

@@ -9,7 +9,7 @@ export interface SnapshotOptions {
   include: string | readonly string[]
   /** Globs of what is not kept. */
   exclude?: string | readonly string[]
-  /** Where copies go. It is made, for its owner alone, if it isn't there; nobody else may be able to write in it. */
+  /** Where copies go. It is made, for its owner alone, if it isn't there; nobody else may have a right to it (mode 0700). */
   directory: string
   /** The largest file that is kept: bytes, or a text such as `'64m'`. Default `'64m'`. */
   maxSize?: number | string

@@ -13,7 +13,8 @@ const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_WRONLY, COPYFILE_EXCL, COPYFILE_FIC
 
 /** Set-user-id, set-group-id: a copy that others can run must not lend rights that somebody took away. */
 const SPECIAL = 0o6000
-const OTHERS_WRITE = 0o022
+/** A copy has its file's mode, but not the protection of the directories that the file was in. */
+const OTHERS = 0o077
 const NAME_MAX = 255
 const MOST_TRIES = 1000
 
@@ -45,9 +46,14 @@ export class SnapshotStore {
     }
     const { mode, uid } = await handle.stat()
     const own = process.geteuid?.()
-    if ((mode & OTHERS_WRITE) !== 0 || (uid !== own && uid !== 0)) {
+    if ((mode & OTHERS) !== 0 || (uid !== own && uid !== 0)) {
       await handle.close()
-      throw refuse('can be written by others: give one that only you can write in (mkdir -m 700)')
+      throw refuse(
+        uid !== own && uid !== 0
+          ? `belongs to user ${uid}, who could change the copies: give one of your own`
+          : `is open to others (mode ${(mode & 0o777).toString(8).padStart(4, '0')}), who could read or change copies of files that they ` +
+              `could not get at: chmod 700 ${path}, or give one that isn't there yet`,
+      )
     }
     return new SnapshotStore(handle, await realpath(path))
   }

@@ -61,16 +61,17 @@ export class Containers {
     await this.#ok('runc', ['run', '--detach', '--bundle', bundle, name])
   }
 
-  async create(name: string, args: string[]): Promise<void> {
-    await this.#ok('runc', ['create', '--bundle', await this.#bundle(args, {}), name])
+  /** @param options runc's own */
+  async create(name: string, args: string[], options: string[] = []): Promise<void> {
+    await this.#ok('runc', [...options, 'create', '--bundle', await this.#bundle(args, {}), name])
   }
 
   async start(name: string): Promise<void> {
     await this.#ok('runc', ['start', name])
   }
 
-  async remove(name: string): Promise<void> {
-    await this.#ok('runc', ['delete', '--force', name])
+  async remove(name: string, options: string[] = []): Promise<void> {
+    await this.#ok('runc', [...options, 'delete', '--force', name])
   }
 
   /** crun without cgroups, and one whose cgroups are its own. */

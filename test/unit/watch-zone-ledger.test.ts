@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { DTraceRecord } from '../../lib/record/decoder.js'
 import type { ZoneEvent } from '../../lib/watch/index.js'
-import { ZoneLedger } from '../../lib/watch/zones/ledger.js'
+import { ZoneLedger, zoneKey } from '../../lib/watch/zones/ledger.js'
+import { identify } from '../../lib/watch/zones/names.js'
+import type { PresentZone } from '../../lib/watch/zones/present.js'
 import { type LifeRecord, type ZoneChange, zoneRecord } from '../../lib/watch/zones/records.js'
 
 /** What a ledger tells of records that come in this order, a batch each; then all that can come has. */
@@ -141,6 +143,92 @@ describe('what happens to zones', () => {
     ])
     const path = { ...create(1, 'crun'), command: 'crun run mies --bundle /b' }
     expect(told([path as ZoneChange, exec(2, { own: false, cgroups: ['/user'] })])).toEqual(['boot aap/1'])
+  })
+})
+
+describe('when records were lost', () => {
+  const seen = (fields: Partial<LifeRecord>): PresentZone => {
+    const { zone_id, init_pid, init_start } = life(0, fields)
+    const event: ZoneEvent = {
+      event: 'present',
+      timestamp: 9,
+      zone_id,
+      zone_name: 'aap',
+      runtime: 'runc',
+      init_pid,
+    }
+    return { key: zoneKey(zone_id, init_pid, init_start), event, executed: true, since: 1_000_000n }
+  }
+  const ledgerOf = (): { ledger: ZoneLedger; events: ZoneEvent[] } => {
+    const events: ZoneEvent[] = []
+    return { ledger: new ZoneLedger((event) => events.push(event)), events }
+  }
+
+  it('thousands whose end nobody saw end when they are found to be gone, once each', () => {
+    const { ledger, events } = ledgerOf()
+    const many = Array.from({ length: 5000 }, (_, i) => ({ zone_id: i, init_pid: i, hostname: `aap-${i}` }))
+    ledger.add(many.flatMap((fields) => [create(1, 'unshare', fields), exec(2, fields)]))
+    expect(ledger.up()).toHaveLength(5000)
+    const keys = ledger.unfinished()
+    ledger.gone(keys, 7)
+    ledger.gone(keys.slice(-500), 8)
+    expect(ledger.up()).toEqual([])
+    expect(ledger.unfinished()).toEqual([])
+    const ends = events.filter(({ event }) => event === 'shutdown')
+    expect(ends).toHaveLength(5000)
+    expect(ends[0]).toMatchObject({ zone_name: 'aap-0', timestamp: 7, inferred: true })
+    for (const field of ['exit_status', 'signal', 'uptime']) expect(ends[0]).not.toHaveProperty(field)
+    // A name that is free again is not waited for.
+    ledger.add([exec(9, { zone_id: 1, init_pid: 9000, hostname: 'aap-1' })])
+    expect(ledger.waiting).toEqual([])
+    // What comes late says nothing new.
+    ledger.add([exit(3, many.at(-1))])
+    expect(events.filter(({ event }) => event === 'shutdown')).toHaveLength(5000)
+  })
+
+  it('what was made and has gone untold is forgotten', () => {
+    const { ledger, events } = ledgerOf()
+    ledger.add([create(1, 'runc')])
+    ledger.gone(ledger.unfinished(), 7)
+    expect(ledger.unfinished()).toEqual([])
+    expect(events).toEqual([])
+  })
+
+  it('what is up untold is told, once; its end is a shutdown that was seen', () => {
+    const { ledger, events } = ledgerOf()
+    const found = seen({})
+    const inferred = { ...found, event: { ...found.event, inferred: true as const } }
+    expect(ledger.knows(found.key)).toBe(false)
+    ledger.present([inferred])
+    ledger.present([inferred])
+    expect(ledger.knows(found.key)).toBe(true)
+    ledger.add([exec(2), exit(3, { status: 9 })])
+    expect(events).toHaveLength(2)
+    expect(events[0]).toMatchObject({ event: 'present', inferred: true })
+    expect(events[1]).toMatchObject({ event: 'shutdown', signal: 'SIGKILL', uptime: 2 })
+    expect(events[1]).not.toHaveProperty('inferred')
+    ledger.present([inferred])
+    expect(events).toHaveLength(2)
+  })
+})
+
+describe('how crun and runc were called', () => {
+  const called = (command: string): string | undefined =>
+    identify({ cgroups: [], own: false, nodename: 'home', creator: { execname: 'crun', command } })
+      .container_id
+
+  it('names the container, with options before and after', () => {
+    expect(called('crun run aap')).toBe('aap')
+    expect(called('/usr/bin/runc --root /x create --bundle /b aap.1')).toBe('aap.1')
+    for (const other of ['crun', 'crun run', 'crun start aap', 'tar run aap', 'crun run -']) {
+      expect(called(other)).toBeUndefined()
+    }
+  })
+
+  it('however long the command line is', () => {
+    const began = performance.now()
+    expect(called(`crun ${'run '.repeat(100_000)}-`)).toBeUndefined()
+    expect(performance.now() - began).toBeLessThan(500)
   })
 })
 

@@ -5,7 +5,7 @@ import type { WatcherEvents } from '../watcher.js'
 export const ZONE_EVENTS = ['present', 'boot', 'shutdown', 'failed'] as const
 
 /**
- * - `present`: was up already when the monitor started
+ * - `present`: was up already when the monitor started, or when it looked after a drop
  * - `boot`: executes its first command
  * - `shutdown`: its first process has ended; exactly one for each `present` and each `boot`
  * - `failed`: its first process has ended without any command having been executed
@@ -49,6 +49,11 @@ export interface ZoneEvent {
   exit_status?: number
   /** `shutdown`, `failed`: the signal that ended it, e.g. `'SIGKILL'`. */
   signal?: string
+  /**
+   * It was not seen, since records were dropped: a look at /proc showed afterwards that the zone is up (`present`), or is no more
+   * (`shutdown`, without how it ended and `uptime`). `timestamp` is of that look.
+   */
+  inferred?: true
   /** The kernel ended it because memory was short. */
   oom?: true
   /**

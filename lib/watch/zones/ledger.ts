@@ -44,11 +44,40 @@ export class ZoneLedger {
     return this.#waiting
   }
 
-  /** Zones that were up before any record was made. */
+  /** The keys of the zones that have not ended, as far as is known: those that are up, and those that were made. */
+  unfinished(): string[] {
+    return [...this.#zones].flatMap(([key, { over }]) => (over ? [] : [key]))
+  }
+
+  /** Whether there is nothing to tell of a zone that is up. */
+  knows(key: string): boolean {
+    const zone = this.#zones.get(key)
+    return zone?.up !== undefined || zone?.over === true
+  }
+
+  /** Zones that were up before any record was made, or whose boot is not among the records. */
   present(zones: readonly PresentZone[]): void {
     for (const { key, event, since } of zones) {
-      this.#zones.set(key, { up: event, since })
+      if (this.knows(key)) continue
+      this.#zones.set(key, { ...this.#zones.get(key), up: event, since })
       this.#report(event)
+    }
+  }
+
+  /**
+   * Zones whose end is not among the records.
+   *
+   * @param timestamp when they were found to have ended, in milliseconds since 1970
+   */
+  gone(keys: readonly string[], timestamp: number): void {
+    for (const key of keys) {
+      const { up, over } = this.#zones.get(key) ?? {}
+      if (over) continue
+      this.#end(key)
+      if (up === undefined) continue
+      // How it ended nobody knows, nor when.
+      const { uptime: _, ...known } = up
+      this.#report({ ...known, event: 'shutdown', timestamp, inferred: true })
     }
   }
 
@@ -86,7 +115,7 @@ export class ZoneLedger {
     const event = describe('boot', change, zone)
     if (change.nr !== 1 && executesFirst(event.runtime)) return true
     // Perhaps the end of an earlier one is still on its way.
-    if (!sure && this.up().some(({ zone_name }) => zone_name === event.zone_name)) return false
+    if (!sure && this.#isUp(event.zone_name)) return false
     this.#zones.set(key, { ...zone, up: event, since: change.monotonic })
     this.#report(event)
     return true
@@ -100,7 +129,7 @@ export class ZoneLedger {
     // It must have booted before the first record, or that record was lost: each shutdown has something that it ends.
     if (zone.up === undefined && kind === 'shutdown') this.#report(known)
     this.#end(key)
-    const { uptime: _, ...fields } = known
+    const { uptime: _, inferred: __, ...fields } = known
     this.#report({
       ...fields,
       event: kind,
@@ -122,6 +151,11 @@ export class ZoneLedger {
     this.#report({ ...event, ...uptime })
   }
 
+  #isUp(zone_name: string): boolean {
+    for (const { up } of this.#zones.values()) if (up?.zone_name === zone_name) return true
+    return false
+  }
+
   #end(key: string): void {
     this.#zones.delete(key)
     this.#zones.set(key, { over: true })
@@ -133,6 +167,12 @@ export class ZoneLedger {
 /** What names a zone for good: on Linux its number, and its first process with the time at which that was made. */
 export function zoneKey(zone_id: number, init_pid: number, init_start: number): string {
   return `${zone_id} ${init_pid} ${init_start}`
+}
+
+/** What {@link zoneKey} was given. */
+export function initOf(key: string): { zone_id: number; init_pid: number; init_start: number } {
+  const [zone_id = 0, init_pid = 0, init_start = 0] = key.split(' ').map(Number)
+  return { zone_id, init_pid, init_start }
 }
 
 export function keyOf(change: ZoneChange): string {

@@ -8,13 +8,15 @@ import { startWatcher, Watcher } from '../watcher.js'
 import type { ZoneEvent, ZoneMonitorEvents } from './event.js'
 import { keyOf, ZoneLedger } from './ledger.js'
 import { type CheckedZoneOptions, checkZoneOptions, type ZoneMonitorOptions } from './options.js'
-import { type PresentZone, presentZones } from './present.js'
+import { isUp, type PresentZone, presentZones } from './present.js'
 import { type ZoneChange, zoneRecord } from './records.js'
 
 const LINUX = process.platform === 'linux'
 const SCRIPT = process.platform === 'freebsd' ? 'jails.d' : 'zones.d'
 /** The number of the script's mark, see its head. */
 const MARK = 3
+/** While records are dropped all the time, this long from one look at /proc to the next, in milliseconds. */
+const PAUSE = 1000
 
 /**
  * Watches zones.
@@ -33,6 +35,9 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
   readonly #marks = new Map<number, () => void>()
   #mark = 0
   #settling = false
+  /** Something was dropped after the last look at /proc began. */
+  #gaps = false
+  #mending: Promise<void> | undefined
 
   /**
    * Starts a monitor; it is watching when this resolves. What is up already is told a moment later, so that there is time to listen.
@@ -66,7 +71,7 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
   async #start(): Promise<void> {
     const before = LINUX ? await presentZones() : []
     await this.begin(SCRIPT)
-    const after = LINUX ? await presentZones() : []
+    const after = LINUX ? await presentZones({ earlier: before }) : []
     await this.#arrived()
     this.#present = this.#seam(before, after)
     setImmediate(() => this.#open())
@@ -86,22 +91,30 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
     else this.#early.push(...changes)
   }
 
-  /** A mark may be among what was lost: nobody waits for it any longer. */
   protected override lost(): void {
-    for (const seen of this.#marks.values()) seen()
-    this.#marks.clear()
+    this.#gaps = true
+    this.#release()
+    if (this.#early === undefined) this.#mend()
   }
 
   protected override died(): void {
-    this.lost()
+    this.#release()
+  }
+
+  /** A mark may be among what was lost: nobody waits for it any longer. */
+  #release(): void {
+    for (const seen of this.#marks.values()) seen()
+    this.#marks.clear()
   }
 
   /** All that was recorded has come. */
   protected override async drain(): Promise<void> {
     await super.drain()
-    this.lost()
+    this.#release()
     this.#open()
+    await this.#mending
     this.#ledger.add([], this.#ledger.waiting)
+    if (this.#gaps) await this.#compare()
   }
 
   /** Tells what was up already, and what has happened since. */
@@ -111,6 +124,41 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
     this.#early = undefined
     this.#ledger.present(this.#present)
     this.#add(early)
+    if (this.#gaps) this.#mend()
+  }
+
+  /** Looks what became of the zones when records were dropped, one look at a time. */
+  #mend(): void {
+    if (!LINUX || this.stopping || this.consumer.state !== 'running' || this.#mending !== undefined) return
+    this.#mending = this.#compare().finally(() => {
+      this.#mending = undefined
+      if (this.#gaps) setTimeout(() => this.#mend(), PAUSE).unref()
+    })
+  }
+
+  /**
+   * Compares what was told with /proc. What happens while it looks is in records, and those are waited for: what they tell is better
+   * than what can be inferred.
+   */
+  async #compare(): Promise<void> {
+    if (!LINUX) return
+    this.#gaps = false
+    await this.#settled()
+    const timestamp = Date.now()
+    const gone = this.#ledger.unfinished().filter((key) => !isUp(key))
+    const present = await presentZones({ known: (key) => this.#ledger.knows(key) }).catch(() => undefined)
+    // Without /proc nothing is known; that records were dropped has been told.
+    if (present === undefined) return
+    await this.#settled()
+    this.#ledger.gone(gone, timestamp)
+    const unseen = present.filter(({ key, executed }) => executed && isUp(key))
+    this.#ledger.present(unseen.map((zone) => ({ ...zone, event: { ...zone.event, inferred: true } })))
+  }
+
+  async #settled(): Promise<void> {
+    const waiting = [...this.#ledger.waiting]
+    await this.#arrived()
+    this.#ledger.add([], waiting)
   }
 
   #add(changes: readonly ZoneChange[]): void {
@@ -120,10 +168,8 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
 
   async #settle(): Promise<void> {
     this.#settling = true
-    const waiting = [...this.#ledger.waiting]
-    await this.#arrived()
+    await this.#settled()
     this.#settling = false
-    this.#ledger.add([], waiting)
     this.#add([])
   }
 

@@ -1,8 +1,8 @@
 /** What a zone is called on Linux: the rules, and a memory for watchers that meet the same zones again and again. */
-import { readFileSync } from 'node:fs'
 import { containerName } from '../../platform/container-names.js'
 import { containerOf, plainContainer, type Runtime, runtimeOf } from '../../platform/containers.js'
 import { ociStateOf } from '../../platform/oci-state.js'
+import { commandOf, readProcess, statOf } from '../../platform/process.js'
 
 /** The initial PID namespace's inode number: PROC_PID_INIT_INO in the kernel's include/linux/proc_ns.h. */
 export const HOST_ZONE = 0xeffffffc
@@ -58,7 +58,27 @@ export function identify({ cgroups, own = true, nodename, creator, init_pid }: Z
 
 /** crun(1) and runc(8): `crun [OPTION…] run|create [OPTION…] CONTAINER`, and what a container may be called. */
 function idArgument(command: string): string | undefined {
-  return /^\S*\b(?:crun|runc) (?:.* )?(?:run|create) (?:.* )?(?<id>\w[\w+.-]*)$/s.exec(command)?.groups?.id
+  // By words, since a command line may have megabytes of them: a pattern for all of it would go through it again and again.
+  const [program = '', ...words] = command.split(' ')
+  const id = words.pop()
+  if (id === undefined || !/(?:^|\W)(?:crun|runc)$/.test(program)) return undefined
+  return words.some((word) => word === 'run' || word === 'create') && /^\w[\w+.-]*$/.test(id) ? id : undefined
+}
+
+/** Its maker, by a process that may be it: the first process until it executes something, and its parent process. */
+export function creatorBy(pid: number): { execname: string; command: string } | undefined {
+  const execname = statOf(pid)?.comm
+  // A process of another kind only takes care of it, since the one that made it has ended.
+  if (execname === undefined || runtimeOf(execname) === undefined) return undefined
+  return { execname, command: commandOf(pid) }
+}
+
+/** A process' cgroups: those that it doesn't share with its parent process first, and whether there are any. */
+export function ownCgroups(pid: number, ppid: number): { cgroups: string[]; own: boolean } {
+  const shared = new Set(cgroupsOf(ppid))
+  const cgroups = cgroupsOf(pid)
+  const own = cgroups.filter((cgroup) => !shared.has(cgroup))
+  return { cgroups: [...own, ...cgroups.filter((cgroup) => shared.has(cgroup))], own: own.length > 0 }
 }
 
 /**
@@ -68,16 +88,9 @@ function idArgument(command: string): string | undefined {
  * @param pid as the host sees it
  */
 export function cgroupsOf(pid: number): string[] {
-  let text: string
-  try {
-    text = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
-  } catch {
-    // It has ended.
-    return []
-  }
   let unified: string | undefined
   let deepest = ''
-  for (const line of text.split('\n')) {
+  for (const line of readProcess(pid, 'cgroup').split('\n')) {
     // 0::/system.slice/docker-4f1c….scope, or 7:pids:/docker/4f1c…
     const [, hierarchy, path] = /^(\d+):[^:]*:(\/.*)$/.exec(line) ?? []
     if (path === undefined || path === '/') continue
@@ -146,13 +159,19 @@ export class ZoneNames {
   }
 
   #look({ pid, nodename, cgroup, init_pid }: ZoneOfProcess): { name: string; sure: boolean } {
-    const given = cgroup === undefined ? [] : [cgroup]
+    const first = init_pid ?? pid
+    const stat = statOf(first)
+    // What a runtime does before the container's command: it has not written down anything yet, and the nodename is the host's.
+    const creator = stat === undefined || stat.executed ? undefined : creatorBy(first)
+    const { cgroups, own } = ownCgroups(first, stat?.ppid ?? 0)
     const { zone_name, container_id } = identify({
       // The first process's own comes before that of a process that may be anywhere in the container.
-      cgroups: [...given, ...cgroupsOf(init_pid ?? pid)],
+      cgroups: [...cgroups, ...(cgroup === undefined ? [] : [cgroup])],
+      own: own || creator === undefined,
       nodename,
+      creator,
       init_pid,
     })
-    return { name: zone_name, sure: container_id !== undefined }
+    return { name: zone_name, sure: container_id !== undefined && creator === undefined }
   }
 }

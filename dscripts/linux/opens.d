@@ -1,9 +1,9 @@
 /*
  * opens.d: who opens which file, and who tries to.
  *
- * USAGE      dtrace -s opens.d [FAILED [PID …]]
+ * USAGE      dtrace -s opens.d [OUTCOME [PID …]]
  *
- *            FAILED  1: only what fails; 0, the default: everything
+ *            OUTCOME 1: only what fails; 2: only what succeeds; 3 or 0, the default: both
  *            PID     only these processes, at most 8; none or 0: all
  *
  * EMITS      one line for each open(2), openat(2), openat2(2) and creat(2) that has returned:
@@ -182,7 +182,7 @@ syscall::open:return,
 syscall::openat:return,
 syscall::openat2:return,
 syscall::creat:return
-/self->start != 0 && ($1 == 0 || (int)arg1 < 0)/
+/self->start != 0 && ((int)arg1 < 0 ? $1 != 2 : $1 != 1)/
 {
 	this->elapsed = timestamp - self->start;
 	this->now = walltimestamp;

@@ -1,9 +1,9 @@
 /*
  * unlinks.d: who removes which files and directories: unlink, rmdir, and rename over something that was there.
  *
- * USAGE      dtrace -s unlinks.d [FAILED [PID [ALL]]]
+ * USAGE      dtrace -s unlinks.d [OUTCOME [PID [ALL]]]
  *
- *            FAILED  1: calls that failed too. Default 0.
+ *            OUTCOME 1: only calls that failed; 2 or 0, the default: only those that succeeded; 3: both.
  *            PID     Only this process. Default 0: all but the consumer's own.
  *            ALL     1: renames that replaced nothing too. Default 0.
  *
@@ -528,7 +528,7 @@ syscall::rmdir:return,
 syscall::rename:return,
 syscall::renameat:return,
 syscall::renameat2:return
-/self->path != 0 && (this->found != 0 || $3 != 0) && (this->failed == 0 || ($1 != 0 && this->failed != 14))/
+/self->path != 0 && (this->found != 0 || $3 != 0) && (this->failed == 0 ? $1 != 1 : ($1 & 1) != 0 && this->failed != 14)/
 {
 	this->go = 1;
 	this->now = walltimestamp;

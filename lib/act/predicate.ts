@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import picomatch from 'picomatch'
 import { DTraceError } from '../errors.js'
+import { badGlob, compileGlobs, list, splitGlobs, wordMatcher } from './globs.js'
 
 /** What a {@link Predicate} looks at: one change, its path relative to the watched directory. */
 export interface Subject {
@@ -37,9 +37,13 @@ export type Predicate = (subject: Subject) => boolean
  *
  * @throws DTraceError `ERR_DTRACE_ARGUMENT` for an empty or impossible glob and for an unknown user
  */
-export function compilePredicate(options: PredicateOptions): Predicate {
-  const { wanted: include, unwanted: negated } = split(list(options.include), 'include')
-  const { wanted: excludes, unwanted: doubleNegated } = split(list(options.exclude), 'exclude')
+export function compilePredicate(
+  options: {
+    [Name in keyof PredicateOptions]: PredicateOptions[Name] | undefined
+  },
+): Predicate {
+  const { wanted: include, unwanted: negated } = splitGlobs(list(options.include), 'include')
+  const { wanted: excludes, unwanted: doubleNegated } = splitGlobs(list(options.exclude), 'exclude')
   if (doubleNegated.length > 0) {
     throw badGlob('exclude', `!${doubleNegated[0]}`, "has a leading '!'; put it into include instead")
   }
@@ -54,28 +58,6 @@ export function compilePredicate(options: PredicateOptions): Predicate {
     (excluded === undefined || !orAncestor(path, excluded))
 }
 
-/** picomatch's `.` must match a newline too: file names may have them. */
-const GLOB_OPTIONS: picomatch.PicomatchOptions = { dot: true, flags: 's', nonegate: true }
-
-function list<T extends string | number>(value: T | readonly T[] | undefined): readonly T[] {
-  if (value === undefined) return []
-  return Array.isArray(value) ? (value as readonly T[]) : [value as T]
-}
-
-function split(globs: readonly string[], option: string): { wanted: string[]; unwanted: string[] } {
-  const wanted: string[] = []
-  const unwanted: string[] = []
-  for (const glob of globs) {
-    if (typeof glob !== 'string' || glob.trim() === '' || glob === '!') {
-      throw badGlob(option, glob, 'is empty or not a string')
-    }
-    // '!(a|b)' is an extended glob, not a negation.
-    if (glob.startsWith('!') && !glob.startsWith('!(')) unwanted.push(glob.slice(1))
-    else wanted.push(glob)
-  }
-  return { wanted, unwanted }
-}
-
 /** undefined when there is nothing to test. */
 function pathMatcher(globs: readonly string[], option: string): ((path: string) => boolean) | undefined {
   if (globs.length === 0) return undefined
@@ -88,18 +70,9 @@ function pathMatcher(globs: readonly string[], option: string): ((path: string) 
     if (anchored === plain.replace(/\/+$/, '') && !anchored.includes('/')) byName.push(anchored)
     else byPath.push(anchored)
   }
-  const name = compile(byName, option)
-  const whole = compile(byPath, option)
+  const name = compileGlobs(byName, option)
+  const whole = compileGlobs(byPath, option)
   return (path) => whole(path) || name(path.slice(path.lastIndexOf('/') + 1))
-}
-
-function compile(globs: string[], option: string): (text: string) => boolean {
-  if (globs.length === 0) return () => false
-  try {
-    return picomatch(globs, GLOB_OPTIONS)
-  } catch (error) {
-    throw badGlob(option, globs.join(', '), `can't be used: ${(error as Error).message}`)
-  }
 }
 
 function orAncestor(path: string, matches: (path: string) => boolean): boolean {
@@ -112,12 +85,9 @@ function orAncestor(path: string, matches: (path: string) => boolean): boolean {
 
 function processMatcher(globs: readonly string[]): ((execname: string) => boolean) | undefined {
   if (globs.length === 0) return undefined
-  const { wanted, unwanted } = split(globs, 'processes')
   // The kernel keeps 15 bytes of a program's name; a longer plain name in the options still means that program.
-  const cut = (glob: string): string => (/^[\w.+@:-]{16,}$/.test(glob) ? glob.slice(0, 15) : glob)
-  const yes = wanted.length === 0 ? () => true : compile(wanted.map(cut), 'processes')
-  const no = compile(unwanted.map(cut), 'processes')
-  return (execname) => yes(execname) && !no(execname)
+  const cut = (glob: string): string => String(glob).replace(/^(!?[\w.+@:-]{15})[\w.+@:-]+$/, '$1')
+  return wordMatcher(globs.map(cut), 'processes')
 }
 
 function userMatcher(users: readonly (string | number)[]): ((uid: number) => boolean) | undefined {
@@ -143,8 +113,4 @@ function uidOf(user: string): number {
     'ERR_DTRACE_ARGUMENT',
     `users: there is no user ${JSON.stringify(user)} in /etc/passwd; give the name of a local user, or the user's number (id -u)`,
   )
-}
-
-function badGlob(option: string, glob: unknown, why: string): DTraceError {
-  return new DTraceError('ERR_DTRACE_ARGUMENT', `${option}: the glob ${JSON.stringify(glob)} ${why}`)
 }

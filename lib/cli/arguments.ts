@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 
 /** A command line cut in two: ours, and what belongs to a command or script. */
 export interface SplitArguments {
@@ -59,13 +59,32 @@ export function collect(value: string, before: string[] | undefined): string[] {
 }
 
 /** `-x name=value` or `-x name`, as dtrace(1) has it. */
-export function collectOption(
-  value: string,
-  before: Record<string, string | boolean> | undefined,
-): Record<string, string | boolean> {
+function collectOption(value: string, before: DTraceOptions | undefined): DTraceOptions {
   const [, name, setting] = /^([^=]+)(?:=(.*))?$/s.exec(value) ?? []
   if (name === undefined) throw new InvalidArgumentError('write name=value, for instance bufsize=4m')
   return { ...before, [name]: setting ?? true }
+}
+
+export type DTraceOptions = Record<string, string | boolean>
+
+/** `-x`, which each subcommand has that opens DTrace. */
+export function addDTraceOption(command: Command): Command {
+  return command.option(
+    '-x, --option <name=value>',
+    'a DTrace option, such as bufsize=16m; may be repeated',
+    collectOption,
+  )
+}
+
+/** What the flags were given for; the library tells an option that is undefined from one that isn't there. */
+export function given<T extends object>(options: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as ReturnType<typeof given<T>>
+}
+
+/** For `--pid`, where it may be given several times. */
+export function collectPid(value: string, before: number[] | undefined): number[] {
+  return [...(before ?? []), parsePid(value)]
 }
 
 export function parsePid(value: string): number {

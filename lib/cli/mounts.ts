@@ -7,23 +7,15 @@ import {
   mountOptionWords,
   watchMounts,
 } from '../watch/index.js'
-import { collect, collectOption, parsePid } from './arguments.js'
+import { collect, given } from './arguments.js'
+import { addChoice, type ChoiceFlags, choiceOptions, describeChoice } from './choice.js'
 import { clock } from './format.js'
 import { type Colors, Output } from './output.js'
-import { watch } from './watching.js'
+import { addWatching, watch } from './watching.js'
 
-interface MountsFlags {
-  pid?: number[]
-  name?: string[]
-  path?: string[]
+interface MountsFlags extends ChoiceFlags {
   type?: string[]
-  user?: string[]
-  zone?: string[]
-  failed?: boolean
-  ok?: boolean
   calls?: boolean
-  option?: Record<string, string | boolean>
-  json?: boolean
 }
 
 const HELP = `
@@ -37,49 +29,24 @@ Examples:
 `
 
 export function addMounts(program: Command): void {
-  program
+  const command = program
     .command('mounts')
     .description('tell what is mounted, unmounted, moved and changed, by whom, and what fails to be')
-    .option('--pid <pid>', 'only by this process; may be repeated', collectPid)
-    .option('--name <program>', 'only by this program, or glob; may be repeated', collect)
-    .option('--path <glob>', 'only at targets that match; may be repeated', collect)
+  addChoice(command, 'all')
     .option('--type <fstype>', 'only file systems of this type, or glob; may be repeated', collect)
-    .option('--zone <zone>', 'only in this zone: a name, a glob, or an id; may be repeated', collect)
-    .option('--user <user>', 'only by this user, name or number; may be repeated', collect)
-    .option('--failed', 'only what fails')
-    .option('--ok', 'only what succeeds')
     .option('--calls', 'each step of the newer calls too: fsopen, fsconfig, fsmount, open_tree, …')
-    .option(
-      '-x, --option <name=value>',
-      'a DTrace option, such as bufsize=16m; may be repeated',
-      collectOption,
-    )
-    .option('--json', 'one JSON object a line')
-    .addHelpText('after', HELP)
-    .action(async (flags: MountsFlags) => {
-      const course = { start: () => watchMounts(mountsOptions(flags)), report, ready: () => ready(flags) }
-      await watch(course, new Output({ json: flags.json === true }))
-    })
+  addWatching(command, HELP).action(async (flags: MountsFlags) => {
+    const course = {
+      start: () => watchMounts(mountsOptions(flags)),
+      report,
+      ready: () => ({ what: describeChoice('mounts', flags, flags.type) }),
+    }
+    await watch(course, new Output({ json: flags.json === true }))
+  })
 }
 
-function collectPid(value: string, before: number[] | undefined): number[] {
-  return [...(before ?? []), parsePid(value)]
-}
-
-export function mountsOptions(flags: MountsFlags): MountsOptions {
-  const given = Object.entries({
-    pids: flags.pid,
-    processes: flags.name,
-    include: flags.path,
-    types: flags.type,
-    users: flags.user,
-    zones: flags.zone,
-    failedOnly: flags.failed,
-    okOnly: flags.ok,
-    calls: flags.calls,
-    options: flags.option,
-  }).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(given) as MountsOptions
+function mountsOptions(flags: MountsFlags): MountsOptions {
+  return { ...choiceOptions(flags), ...given({ types: flags.type, calls: flags.calls }) }
 }
 
 function report(watcher: MountsWatcher, output: Output): void {
@@ -88,20 +55,8 @@ function report(watcher: MountsWatcher, output: Output): void {
   })
 }
 
-function ready({ pid, name, path, type, user, zone, failed, ok }: MountsFlags): {
-  fields: Record<string, unknown>
-  what: string
-} {
-  const chosen = [
-    ...(pid === undefined ? [] : [`pid ${pid.join(', ')}`]),
-    ...[name, path, type, user, zone].flatMap((texts) => (texts === undefined ? [] : [texts.join(', ')])),
-  ]
-  const kind = failed === true ? 'mounts that fail' : ok === true ? 'mounts that succeed' : 'mounts'
-  return { fields: {}, what: chosen.length === 0 ? kind : `${kind}, of ${printable(chosen.join('; '))}` }
-}
-
 /** `12:00:01.123  mount  /dev/sdb1 on /mnt type ext4 (ro,nosuid)  by mount 1234 in aap` */
-export function mountLine(event: MountEvent, { cyan, dim, red, yellow }: Colors): string {
+function mountLine(event: MountEvent, { cyan, dim, red, yellow }: Colors): string {
   const { op, error, execname, pid, zone_name, timestamp } = event
   const failed = error === undefined ? '' : `${red(`failed: ${error}`)}  `
   const who = `${dim('by')} ${yellow(printable(execname))} ${dim(String(pid))} ${dim('in')} ${printable(zone_name)}`

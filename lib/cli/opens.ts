@@ -1,22 +1,11 @@
 import type { Command } from 'commander'
 import { printable } from '../printable.js'
-import type { OpenEvent, OpensOptions, OpensWatcher } from '../watch/index.js'
+import type { OpenEvent, OpensWatcher } from '../watch/index.js'
 import { watchOpens } from '../watch/index.js'
-import { collect, collectOption, parsePid } from './arguments.js'
+import { addChoice, type ChoiceFlags, choiceOptions, describeChoice } from './choice.js'
 import { clock } from './format.js'
 import { type Colors, Output } from './output.js'
-import { watch } from './watching.js'
-
-interface OpensFlags {
-  pid?: number[]
-  name?: string[]
-  path?: string[]
-  user?: string[]
-  zone?: string[]
-  failed?: boolean
-  option?: Record<string, string | boolean>
-  json?: boolean
-}
+import { addWatching, watch } from './watching.js'
 
 const HELP = `
 The path is that of the file itself, whatever links led to it; of what fails, the string that was passed, made absolute.
@@ -30,43 +19,17 @@ Examples:
 `
 
 export function addOpens(program: Command): void {
-  program
+  const command = program
     .command('opens')
     .description('tell which files are opened, by whom, and what fails to be')
-    .option('--pid <pid>', 'only this process; may be repeated', collectPid)
-    .option('--name <program>', 'only this program, or glob; may be repeated', collect)
-    .option('--path <glob>', 'only files that match; may be repeated', collect)
-    .option('--failed', 'only what fails')
-    .option('--zone <zone>', 'only in this zone: a name, a glob, or an id; may be repeated', collect)
-    .option('--user <user>', 'only by this user, name or number; may be repeated', collect)
-    .option(
-      '-x, --option <name=value>',
-      'a DTrace option, such as bufsize=16m; may be repeated',
-      collectOption,
-    )
-    .option('--json', 'one JSON object a line')
-    .addHelpText('after', HELP)
-    .action(async (flags: OpensFlags) => {
-      const course = { start: () => watchOpens(opensOptions(flags)), report, ready: () => ready(flags) }
-      await watch(course, new Output({ json: flags.json === true }))
-    })
-}
-
-function collectPid(value: string, before: number[] | undefined): number[] {
-  return [...(before ?? []), parsePid(value)]
-}
-
-export function opensOptions(flags: OpensFlags): OpensOptions {
-  const given = Object.entries({
-    pids: flags.pid,
-    processes: flags.name,
-    include: flags.path,
-    users: flags.user,
-    zones: flags.zone,
-    failedOnly: flags.failed,
-    options: flags.option,
-  }).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(given) as OpensOptions
+  addWatching(addChoice(command, 'all'), HELP).action(async (flags: ChoiceFlags) => {
+    const course = {
+      start: () => watchOpens(choiceOptions(flags)),
+      report,
+      ready: () => ({ what: describeChoice('opens', flags) }),
+    }
+    await watch(course, new Output({ json: flags.json === true }))
+  })
 }
 
 function report(watcher: OpensWatcher, output: Output): void {
@@ -77,18 +40,6 @@ function report(watcher: OpensWatcher, output: Output): void {
     output.emit('open', { ...open }, (colors) => line(open, colors))
   })
   watcher.on('blind', (blind) => output.warn('blind', blind.message, { ...blind }))
-}
-
-function ready({ pid, failed, name, path, user, zone }: OpensFlags): {
-  fields: Record<string, unknown>
-  what: string
-} {
-  const chosen = [
-    ...(pid === undefined ? [] : [`pid ${pid.join(', ')}`]),
-    ...[name, path, user, zone].flatMap((texts) => (texts === undefined ? [] : [texts.join(', ')])),
-  ]
-  const by = chosen.length === 0 ? '' : ` of ${printable(chosen.join('; '))}`
-  return { fields: {}, what: `${failed === true ? 'failing opens' : 'opens'}${by}` }
 }
 
 /** One line of the table; the last column has no width. */

@@ -3,13 +3,13 @@ import { describeTarget, type Pace, parseDuration, type Target } from '../act/in
 import { DTraceError } from '../errors.js'
 import { printable } from '../printable.js'
 import { RESCAN_PLANS, type RescanOptions, RescanWatcher } from '../watch/index.js'
-import { collect, collectOption, parsePid } from './arguments.js'
+import { collect, type DTraceOptions, given, parsePid } from './arguments.js'
 import { exitCodes } from './exit-codes.js'
 import { counted, Output } from './output.js'
 import { report } from './rescan-report.js'
-import { watch } from './watching.js'
+import { addWatching, watch } from './watching.js'
 
-export interface RescanFlags {
+interface RescanFlags {
   pid?: number
   pidfile?: string
   process?: string
@@ -24,7 +24,7 @@ export interface RescanFlags {
   exclude?: string[]
   by?: string[]
   user?: string[]
-  option?: Record<string, string | boolean>
+  option?: DTraceOptions
   ignoreTarget?: boolean
   plan?: NonNullable<RescanOptions['plan']>
   json?: boolean
@@ -48,7 +48,7 @@ Examples:
 `
 
 export function addRescan(program: Command, rest: readonly string[] | undefined): void {
-  program
+  const command = program
     .command('rescan')
     .description('tell a server to rescan when files below directories change: a signal, or a command')
     .argument('<dir...>', 'directories to watch, with all that is in them')
@@ -82,58 +82,46 @@ export function addRescan(program: Command, rest: readonly string[] | undefined)
         "the probes: of the kernel's VFS layer or of system calls (default: auto, VFS where the kernel has fbt)",
       ).choices(RESCAN_PLANS),
     )
-    .option(
-      '-x, --option <name=value>',
-      'a DTrace option, such as bufsize=16m; may be repeated',
-      collectOption,
-    )
-    .option('--json', 'one JSON object a line')
-    .addHelpText('after', HELP)
-    .action(async (paths: string[], flags: RescanFlags) => {
-      await rescan(rescanOptions(paths, flags, rest), flags.json === true)
-    })
+  addWatching(command, HELP).action(async (paths: string[], flags: RescanFlags) => {
+    await rescan(rescanOptions(paths, flags, rest), flags.json === true)
+  })
 }
 
 /** @throws DTraceError `ERR_DTRACE_ARGUMENT` */
-export function rescanOptions(
+function rescanOptions(
   paths: string[],
   flags: RescanFlags,
   command: readonly string[] | undefined,
 ): RescanOptions {
-  const given = Object.entries({
-    include: flags.include,
-    exclude: flags.exclude,
-    processes: flags.by,
-    users: flags.user,
-    signal: flags.signal,
-    ignoreTarget: flags.ignoreTarget,
-    plan: flags.plan,
-    stopTimeout: flags.stopTimeout === '0' ? 0 : flags.stopTimeout,
-    options: flags.option,
-  }).filter(([, value]) => value !== undefined)
   const to = target(flags, command)
   return {
     paths,
     ...(to === undefined ? {} : { target: to, ...pace(flags) }),
-    ...(Object.fromEntries(given) as Partial<RescanOptions>),
+    ...given({
+      include: flags.include,
+      exclude: flags.exclude,
+      processes: flags.by,
+      users: flags.user,
+      signal: flags.signal,
+      ignoreTarget: flags.ignoreTarget,
+      plan: flags.plan,
+      stopTimeout: flags.stopTimeout === '0' ? 0 : flags.stopTimeout,
+      options: flags.option,
+    }),
   }
 }
 
 function target(flags: RescanFlags, command: readonly string[] | undefined): Target | undefined {
   const { pid, pidfile, process, unit, timeout, stopTimeout, signal, every, debounce, maxWait } = flags
-  const named = Object.entries({ pid, pidfile, process, unit, exec: command }).filter(
-    ([, value]) => value !== undefined,
-  )
+  const named = Object.entries(given({ pid, pidfile, process, unit, exec: command }))
   const options = '--pid, --pidfile, --process, --unit, --exec or -- COMMAND'
   const [only] = named
   if (only === undefined) {
-    const orphan = Object.entries({ signal, every, debounce, maxWait, timeout, stopTimeout }).find(
-      ([, value]) => value !== undefined,
-    )
+    const [orphan] = Object.keys(given({ signal, every, debounce, maxWait, timeout, stopTimeout }))
     if (orphan === undefined) return undefined
     throw new DTraceError(
       'ERR_DTRACE_ARGUMENT',
-      `--${orphan[0].replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)} needs a target: give one of ${options}`,
+      `--${orphan.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)} needs a target: give one of ${options}`,
     )
   }
   if (named.length > 1) {

@@ -4,14 +4,14 @@ import { Consumer } from '../consumer.js'
 import { DTraceError } from '../errors.js'
 import type { DTraceRecord } from '../record/decoder.js'
 import type { Schema } from '../record/schema.js'
-import { collectOption } from './arguments.js'
+import { addDTraceOption, type DTraceOptions } from './arguments.js'
 import { exitCodes } from './exit-codes.js'
 import { formatRecord, HEADER } from './format.js'
 import { Interrupt } from './interrupt.js'
 import { Output } from './output.js'
 
 interface RunFlags {
-  option?: Record<string, string | boolean>
+  option?: DTraceOptions
   quiet?: boolean
   json?: boolean
 }
@@ -26,16 +26,12 @@ Example:
 `
 
 export function addRun(program: Command, rest: readonly string[] | undefined): void {
-  program
+  const command = program
     .command('run')
     .description('run a D script and print its records')
     .argument('<script>', 'a file with a D program')
     .argument('[args...]', "the script's arguments")
-    .option(
-      '-x, --option <name=value>',
-      'a DTrace option, such as bufsize=16m; may be repeated',
-      collectOption,
-    )
+  addDTraceOption(command)
     .option('-q, --quiet', 'print nothing but what the script prints')
     .option('--json', 'one JSON object a line')
     .passThroughOptions()

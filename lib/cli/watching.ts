@@ -1,14 +1,21 @@
 /** The course that all subcommands with a watcher take: start, say so, tell what comes, and stop when asked. */
 import type { EventEmitter } from 'node:events'
+import type { Command } from 'commander'
 import type { WatcherEvents } from '../watch/index.js'
+import { addDTraceOption } from './arguments.js'
 import { exitCodes } from './exit-codes.js'
 import { Interrupt } from './interrupt.js'
 import type { Colors, Output } from './output.js'
 
+/** Ends a subcommand's options with those that all with a watcher have. */
+export function addWatching(command: Command, help: string): Command {
+  return addDTraceOption(command).option('--json', 'one JSON object a line').addHelpText('after', help)
+}
+
 /** What a subcommand says when its watcher is watching. */
 export interface Ready {
   /** For `--json`; `ready_time` is added. */
-  fields: Record<string, unknown>
+  fields?: Record<string, unknown>
   /** What is watched, to follow the word Watching. */
   what: string
   /** What is done about it. */

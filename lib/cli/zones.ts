@@ -2,16 +2,16 @@ import type { Command } from 'commander'
 import { printable } from '../printable.js'
 import type { Runtime, ZoneEvent, ZoneEventKind } from '../watch/index.js'
 import { ZoneMonitor, type ZoneMonitorOptions } from '../watch/index.js'
-import { collect, collectOption } from './arguments.js'
+import { collect, type DTraceOptions, given } from './arguments.js'
 import { clock } from './format.js'
 import { type Colors, Output } from './output.js'
-import { watch } from './watching.js'
+import { addWatching, watch } from './watching.js'
 
 interface ZonesFlags {
   name?: string[]
   runtime?: string[]
   event?: string[]
-  option?: Record<string, string | boolean>
+  option?: DTraceOptions
   json?: boolean
 }
 
@@ -26,45 +26,42 @@ Examples:
 `
 
 export function addZones(program: Command): void {
-  program
+  const command = program
     .command('zones')
     .description('tell when containers, zones or jails boot and shut down, the moment they do')
-    .option('--name <glob>', 'only zones with such a name, none with a leading !; may be repeated', collect)
+    .option(
+      '--name <glob>',
+      'only zones of this name, or glob, or id; none with a leading !; may be repeated',
+      collect,
+    )
     .option(
       '--runtime <name>',
       'only zones of this runtime: docker, podman, runc, …; may be repeated',
       collect,
     )
     .option('--event <kind>', 'only these: present, boot, shutdown, failed; may be repeated', collect)
-    .option(
-      '-x, --option <name=value>',
-      'a DTrace option, such as bufsize=16m; may be repeated',
-      collectOption,
-    )
-    .option('--json', 'one JSON object a line')
-    .addHelpText('after', HELP)
-    .action(async (flags: ZonesFlags) => {
-      const course = {
-        start: () => ZoneMonitor.start(zonesOptions(flags)),
-        report: (monitor: ZoneMonitor, output: Output) => {
-          monitor.on('zone', (event) => {
-            output.emit('zone', { ...event }, (colors) => zoneLine(event, colors))
-          })
-        },
-        ready: () => ({ fields: {}, what: 'zones' }),
-      }
-      await watch(course, new Output({ json: flags.json === true }))
-    })
+  addWatching(command, HELP).action(async (flags: ZonesFlags) => {
+    const course = {
+      start: () => ZoneMonitor.start(zonesOptions(flags)),
+      report: (monitor: ZoneMonitor, output: Output) => {
+        monitor.on('zone', (event) => {
+          output.emit('zone', { ...event }, (colors) => zoneLine(event, colors))
+        })
+      },
+      ready: () => ({ what: 'zones' }),
+    }
+    await watch(course, new Output({ json: flags.json === true }))
+  })
 }
 
 /** What they mean is checked by the monitor. */
-export function zonesOptions({ name, runtime, event, option }: ZonesFlags): ZoneMonitorOptions {
-  return {
-    ...(name === undefined ? {} : { names: name }),
-    ...(runtime === undefined ? {} : { runtimes: runtime as Runtime[] }),
-    ...(event === undefined ? {} : { events: event as ZoneEventKind[] }),
-    ...(option === undefined ? {} : { options: option }),
-  }
+function zonesOptions({ name, runtime, event, option }: ZonesFlags): ZoneMonitorOptions {
+  return given({
+    names: name,
+    runtimes: runtime as Runtime[] | undefined,
+    events: event as ZoneEventKind[] | undefined,
+    options: option,
+  })
 }
 
 const WHAT: Record<ZoneEventKind, string> = {
@@ -75,7 +72,7 @@ const WHAT: Record<ZoneEventKind, string> = {
 }
 
 /** `Zone aap booted`, as it always was; then when, whose, which, and how. */
-export function zoneLine(event: ZoneEvent, { bold, dim, cyan, red }: Colors): string {
+function zoneLine(event: ZoneEvent, { bold, dim, cyan, red }: Colors): string {
   const { zone_name, runtime, zone_id, timestamp } = event
   const what = `Zone ${bold(printable(zone_name))} ${WHAT[event.event]}`
   const how = detail(event)

@@ -70,7 +70,7 @@ export function scriptFile(name: string): string {
 }
 
 /** A session for a watcher: strings come as bytes, since file names need not be UTF-8. */
-export async function openSession({ options, library }: WatcherOptions): Promise<Consumer> {
+async function openSession({ options, library }: WatcherOptions): Promise<Consumer> {
   return await Consumer.open({
     strings: 'latin1',
     ...(options === undefined ? {} : { options }),

@@ -77,6 +77,23 @@ describe('a watcher of opens', () => {
     expect(watcher.stats().records).toBeLessThan(told.length + 50)
   })
 
+  it('has successes chosen there, too', async () => {
+    const opener = new Opener()
+    await using watcher = await watchOpens({ pids: opener.pid, outcome: 'ok' })
+    const told: string[] = []
+    const last = once<void>('the last open', (resolve) =>
+      watcher.on('open', ({ path }) => {
+        told.push(path)
+        if (path === join(folder, 'last-ok')) resolve()
+      }),
+    )
+    writeFileSync(join(folder, 'last-ok'), '')
+    for (const name of ['there', 'nope', 'last-ok']) opener.open(join(folder, name))
+    await last
+    expect(told).toEqual([join(folder, 'there'), join(folder, 'last-ok')])
+    await opener.end()
+  })
+
   it('says how many were lost where there is no room for them', async () => {
     const count = 60_000
     await using watcher = await watchOpens({

@@ -54,7 +54,7 @@ describe('dtrace-watch unlinks', () => {
   })
 
   it('prints lines to read', async () => {
-    const watch = new Cli(['unlinks', '--path', `${folder}/**`, '--failed'])
+    const watch = new Cli(['unlinks', '--path', `${folder}/**`, '--all'])
     await watch.until('the first line', ({ text }) => /Watching removals.*Ctrl-C/.test(text))
     writeFileSync(join(folder, 'tab\tbed'), '')
     writeFileSync(join(folder, 'new'), '')
@@ -69,11 +69,27 @@ describe('dtrace-watch unlinks', () => {
     expect((await watch.stop()).code).toBe(0)
   })
 
+  it('tells only what fails, if that is what is asked for', async () => {
+    const watch = new Cli(['unlinks', '--path', `${folder}/**`, '--failed', '--json'])
+    await watch.event('ready')
+    writeFileSync(join(folder, 'there'), '')
+    remove(join(folder, 'there'))
+    execFileSync('rm', ['-f', join(folder, 'missing')])
+    expect(await watch.event('unlink')).toMatchObject({ path: join(folder, 'missing'), error: 'ENOENT' })
+    expect((await watch.stop()).code).toBe(0)
+    expect(watch.events.filter(({ type }) => type === 'unlink')).toHaveLength(1)
+  })
+
   it.each([
     ['an option that it does not have', ['--purge'], /unknown option/],
     ['a pid that is none', ['--pid', 'x'], /process id is a positive number/],
     ['an empty glob', ['--path', ''], /include: the glob "" is empty/],
     ['an unknown user', ['--user', 'nobody-of-that-name'], /no user "nobody-of-that-name"/],
+    [
+      'copies of what stays',
+      ['--failed', '--snapshot', '*.db', '--snapshot-directory', '/x'],
+      /snapshot: keeps what is removed/,
+    ],
     ['copies without a place', ['--snapshot', '*.db'], /--snapshot-directory DIRECTORY/],
     ['a place without copies', ['--snapshot-directory', '/x'], /--snapshot GLOB/],
     [

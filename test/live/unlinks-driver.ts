@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { MissEvent, SnapshotEvent, UnlinkEvent, UnlinkWatcher } from '../../lib/watch/index.js'
+import type { MissEvent, SnapshotEvent, UnlinkEvent, UnlinksWatcher } from '../../lib/watch/index.js'
 import { change, type Sandbox } from './rescan-driver.js'
 
 const run = promisify(execFile)
@@ -25,7 +25,7 @@ export class Removals {
   #marks = 0
   readonly #waiting = new Map<string, () => void>()
 
-  constructor(watcher: UnlinkWatcher, sandbox: Sandbox, marker: string) {
+  constructor(watcher: UnlinksWatcher, sandbox: Sandbox, marker: string) {
     this.#sandbox = sandbox
     this.#marker = marker
     watcher.on('unlink', (event) => {

@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type SnapshotEvent, type UnlinkWatcher, watchUnlinks } from '../../lib/watch/index.js'
+import { type SnapshotEvent, type UnlinksWatcher, watchUnlinks } from '../../lib/watch/index.js'
 import { once } from './consumers.js'
 import { requireDTrace } from './helper.js'
 import { makeSandbox, type Sandbox } from './rescan-driver.js'
@@ -25,7 +25,7 @@ const MANY = 200
 
 describe('snapshots of removed files', () => {
   let sandbox: Sandbox
-  let watcher: UnlinkWatcher
+  let watcher: UnlinksWatcher
   let removals: Removals
   let holder: ChildProcess
   /** Held from the start; known to the watcher's globs alone; and where copies go, with room for little. */

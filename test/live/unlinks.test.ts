@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type UnlinkWatcher, watchUnlinks } from '../../lib/watch/index.js'
+import { type UnlinksWatcher, watchUnlinks } from '../../lib/watch/index.js'
 import { requireDTrace } from './helper.js'
 import { makeSandbox, type Sandbox } from './rescan-driver.js'
 import { Removals } from './unlinks-driver.js'
@@ -40,7 +40,7 @@ const fbt = ((): boolean => {
 /** One session for all: opening and closing one takes seconds. */
 describe('what a watcher of removals tells', () => {
   let sandbox: Sandbox
-  let watcher: UnlinkWatcher
+  let watcher: UnlinksWatcher
   let removals: Removals
   const memory = `/dev/shm/dtrace-consumer-unlinks-${process.pid}`
   const troubles: unknown[] = []
@@ -51,7 +51,7 @@ describe('what a watcher of removals tells', () => {
     Object.assign(tops, { 'on disk': join(sandbox.folder, 'top'), 'in memory': memory })
     const marks = join(sandbox.folder, 'marks')
     for (const path of [...Object.values(tops), marks]) mkdirSync(path, { recursive: true })
-    watcher = await watchUnlinks({ include: [`${sandbox.folder}/**`, `${memory}/**`], failed: true })
+    watcher = await watchUnlinks({ include: [`${sandbox.folder}/**`, `${memory}/**`], outcome: 'all' })
     watcher.on('drop', (drop) => troubles.push(drop))
     watcher.on('fault', (fault) => troubles.push(fault))
     removals = new Removals(watcher, sandbox, marks)

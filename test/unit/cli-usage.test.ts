@@ -15,7 +15,7 @@ describe('dtrace-watch', () => {
     for (const option of ['--pidfile', '--every', '--debounce', '--include', '--json', '-- mpc update']) {
       expect(help.stdout).toContain(option)
     }
-    for (const command of ['rescan', 'run', 'doctor', 'setup']) {
+    for (const command of ['rescan', 'zones', 'opens', 'unlinks', 'mounts', 'run', 'doctor', 'setup']) {
       const { stdout: text } = await cli([command, '--help'])
       expect(text).toContain('Exit status')
       expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(125)
@@ -29,7 +29,7 @@ describe('dtrace-watch', () => {
     })
   })
 
-  it.each([
+  it.each<[string[], RegExp]>([
     [[], /Usage/],
     [['frobnicate'], /unknown command 'frobnicate'/],
     [['rescan'], /missing required argument 'dir'/],
@@ -56,11 +56,16 @@ describe('dtrace-watch', () => {
     [['rescan', '/tmp', '--plan', 'best'], /auto, vfs, syscall/],
     [['run'], /missing required argument 'script'/],
     [['zones', 'aap'], /too many arguments|unknown/],
-    [['zones', '--name', ''], /names.0: a glob is empty/],
-    [['zones', '--name', '!'], /nothing after '!'/],
+    [['zones', '--name', ''], /names: the glob "" is empty/],
+    [['zones', '--name', '!'], /names: the glob "!" is empty/],
     [['zones', '--runtime', 'frob'], /"frob" is no runtime; there are runc, crun, docker/],
     [['zones', '--event', 'reboot'], /"reboot" is no event; there are present, boot, shutdown, failed/],
     [['zones', '--frob'], /unknown option '--frob'/],
+    ...['opens', 'unlinks', 'mounts'].flatMap((command): [string[], RegExp][] => [
+      [[command, '--failed', '--ok'], /'--(ok|failed)'.* cannot be used with option '--(ok|failed)'/],
+      [[command, '--all', '--failed'], /'--(all|failed)'.* cannot be used with option '--(all|failed)'/],
+      [[command, '--zone', '!'], /zones: the glob "!" is empty/],
+    ]),
     [['run', '/no/such/script.d'], /does not exist/],
   ])('refuses %j', async (args, message) => {
     const { code, stdout, stderr } = await cli(args)

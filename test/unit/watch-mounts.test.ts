@@ -226,9 +226,12 @@ const event: MountEvent = {
 
 it.each<[MountsOptions, Partial<MountEvent>, boolean]>([
   [{}, {}, true],
-  [{ failedOnly: true }, {}, false],
-  [{ failedOnly: true }, failed, true],
-  [{ okOnly: true }, failed, false],
+  [{}, failed, true],
+  [{ outcome: 'failed' }, {}, false],
+  [{ outcome: 'failed' }, failed, true],
+  [{ outcome: 'ok' }, failed, false],
+  [{ outcome: 'ok' }, {}, true],
+  [{ outcome: 'all' }, failed, true],
   [{ include: '/mnt/**' }, {}, true],
   [{ include: '/mnt/**' }, { target: '/media/x' }, false],
   [{ include: 'usb' }, {}, true],
@@ -258,9 +261,9 @@ it('does not choose what has no target or type where one is asked for', () => {
 it.each<[unknown, RegExp]>([
   [{ pids: 0 }, /pids.*positive/],
   [{ pids: [] }, /pids.*empty/],
-  [{ types: '' }, /types: "" is empty/],
-  [{ zones: ['!'] }, /zones: "!" is empty/],
-  [{ failedOnly: true, okOnly: true }, /okOnly: and failedOnly exclude each other/],
+  [{ types: '' }, /types: the glob "" is empty/],
+  [{ zones: ['!'] }, /zones: the glob "!" is empty/],
+  [{ outcome: 'none' }, /outcome: is 'ok', 'failed' or 'all'/],
   [{ include: '' }, /glob "" is empty/],
   [{ users: 'no-such-user' }, /no user "no-such-user"/],
   [{ call: true }, /call/],

@@ -188,6 +188,8 @@ describe('the options of a watcher of opens', () => {
     ['an empty glob', { include: '' }, /include.*empty/],
     ['an unknown user', { users: 'nobody-of-that-name' }, /users: there is no user/],
     ['an empty zone', { zones: ' ' }, /zones.*empty/],
+    ['an outcome that is none', { outcome: 'maybe' }, /outcome: is 'ok', 'failed' or 'all'/],
+    ['two outcomes', { failedOnly: true, outcome: 'ok' }, /failedOnly: means outcome: 'failed'/],
     ['a bad limit', { queueLimit: 0 }, /queueLimit/],
   ])('refuse %s', (_what, options, message) => {
     expect(() => checkOpensOptions(options as object)).toThrow(
@@ -215,15 +217,18 @@ describe('the options of a watcher of opens', () => {
     expect(chooses({ include: '*.so' })?.(time)).toBe(false)
   })
 
+  test.each([
+    [{}, 'all'],
+    [{ failedOnly: true }, 'failed'],
+    [{ failedOnly: true, outcome: 'failed' }, 'failed'],
+    [{ failedOnly: false, outcome: 'ok' }, 'ok'],
+  ] as const)('%j asks for the outcome %s', (options, outcome) => {
+    expect(checkOpensOptions(options).outcome).toBe(outcome)
+  })
+
   test('choose zones by name, glob or number', () => {
     const zone = (zones: string | number | string[]) =>
       checkOpensOptions({ zones }).chooses.zone?.('web-1', 42)
-    expect([zone('web-*'), zone(['db', 'web-1']), zone(42), zone('42'), zone('db')]).toEqual([
-      true,
-      true,
-      true,
-      true,
-      false,
-    ])
+    expect([zone('web-*'), zone(42), zone('db'), zone('!42')]).toEqual([true, true, false, false])
   })
 })

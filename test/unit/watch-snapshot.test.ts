@@ -192,7 +192,7 @@ describe('options of watchUnlinks', () => {
       checkUnlinksOptions({ pids: 7, snapshot: { ...snapshot, maxSize: '3K', maxTotal: 9 } }),
     ).toMatchObject({
       pids: [7],
-      failed: false,
+      outcome: 'ok',
       uncertain: true,
       queueLimit: 100_000,
       snapshot: { include: ['/srv/**'], maxSize: 3072, maxTotal: 9, pin: false, maxPins: 1024 },
@@ -204,7 +204,7 @@ describe('options of watchUnlinks', () => {
     ['pids that are none', { pids: 0 }, /pids/],
     ['no pids', { pids: [] }, /pids: is empty/],
     ['a zone that is none', { zones: [-1] }, /zones/],
-    ['a flag that is none', { failed: 'yes' }, /failed/],
+    ['a flag that is none', { outcome: 'yes' }, /outcome: is 'ok', 'failed' or 'all'/],
     ['a snapshot without a directory', { snapshot: { include: '*' } }, /snapshot\.directory/],
     [
       'a relative directory',

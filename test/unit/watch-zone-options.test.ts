@@ -15,10 +15,10 @@ const zone = (zone_name: string, fields: Partial<ZoneEvent> = {}): ZoneEvent => 
 
 describe('the options of a zone monitor', () => {
   it.each([
-    [{ names: '' }, 'names.0: a glob is empty'],
+    [{ names: '' }, 'names: the glob "" is empty'],
     [{ names: [] }, 'names: an empty list leaves nothing to watch'],
     [{ names: 5 }, 'names: has to be a string, or several of them'],
-    [{ names: ['web', '!'] }, "names: there is nothing after '!' to exclude"],
+    [{ names: ['web', '!'] }, 'names: the glob "!" is empty'],
     [{ runtimes: 'docer' }, 'runtimes.0: "docer" is no runtime; there are runc, crun, docker'],
     [
       { events: ['boot', 'reboot'] },

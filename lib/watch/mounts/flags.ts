@@ -145,7 +145,7 @@ export function withoutMagic(flags: number): number {
 }
 
 /** Names of what is in `flags`; bits without a name come last, in hexadecimal. */
-export function namesIn(flags: number, table: FlagTable): string[] {
+function namesIn(flags: number, table: FlagTable): string[] {
   const names: string[] = []
   let rest = flags
   for (const [value, name] of table) {

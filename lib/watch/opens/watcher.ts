@@ -5,6 +5,9 @@
 import { cpus } from 'node:os'
 import type { Consumer } from '../../consumer.js'
 import type { DTraceRecord } from '../../record/decoder.js'
+import { type Blind, BlindSpots } from '../blind.js'
+import { OUTCOME_BITS } from '../choice.js'
+import { Continuation } from '../continuation.js'
 import { toText } from '../paths/byte-path.js'
 import { FullPaths } from '../paths/full-path.js'
 import { lexical } from '../paths/resolve-path.js'
@@ -16,17 +19,7 @@ import { OpenAssembler, type RawOpen, type RawOpenRecord } from './records.js'
 
 export interface OpensEvents extends WatcherEvents {
   open: [OpenEvent]
-  blind: [OpensBlind]
-}
-
-/** A program opens files through io_uring, where their paths can't be seen. Told once for each program and operation. */
-export interface OpensBlind {
-  execname: string
-  pid: number
-  uid: number
-  /** The operation, as io_uring_enter(2) has it without `IORING_OP_`. */
-  operation: string
-  message: string
+  blind: [Blind]
 }
 
 const SCRIPT = 'opens.d'
@@ -34,25 +27,22 @@ const SCRIPT = 'opens.d'
 const MOST_ARGUMENTS = 8
 /** The mark that adds a process. */
 const TRACE_PID = 1
-/** A record's continuation that has not come after this long was dropped, in milliseconds. */
-const CONTINUATION = 200
-const IORING_OPS: Readonly<{ [opcode: number]: string }> = { 18: 'OPENAT', 28: 'OPENAT2' }
-const MOST_BLIND = 10_000
 
 /**
  * Watches opens. Iterating gives them from then on, in the order of their ends as far as one batch of records goes.
  *
  * @example
- * await using opens = await watchOpens({ failedOnly: true, include: '/etc/**' })
+ * await using opens = await watchOpens({ outcome: 'failed', include: '/etc/**' })
  * for await (const { execname, pid, path, error } of opens) console.log(execname, pid, path, error)
  */
 export class OpensWatcher extends Watcher<OpenEvent, OpensEvents> {
   readonly #options: CheckedOpensOptions
-  readonly #assembler = new OpenAssembler()
+  readonly #records = new Continuation(new OpenAssembler(), (records) => this.#take(records))
   readonly #paths = new FullPaths()
   readonly #zones = new ZoneNames()
-  readonly #blind = new Set<string>()
-  #continuation: NodeJS.Timeout | undefined
+  readonly #blind = new BlindSpots('what it opens so is not seen', (blind) =>
+    this.tell('blind', blind, blind.message),
+  )
 
   /** Use {@link watchOpens}. */
   static async start(options: OpensOptions = {}): Promise<OpensWatcher> {
@@ -72,34 +62,32 @@ export class OpensWatcher extends Watcher<OpenEvent, OpensEvents> {
   }
 
   async #start(): Promise<void> {
-    const { failedOnly, pids } = this.#options
-    await this.begin(SCRIPT, [failedOnly ? 1 : 0, ...pids.slice(0, MOST_ARGUMENTS)].map(String))
+    const { outcome, pids } = this.#options
+    await this.begin(SCRIPT, [OUTCOME_BITS[outcome], ...pids.slice(0, MOST_ARGUMENTS)].map(String))
     for (const pid of pids.slice(MOST_ARGUMENTS)) this.consumer.mark(TRACE_PID, pid, 1)
     this.started()
   }
 
   protected override batch(records: Iterable<DTraceRecord>): void {
-    this.#take(this.#assembler.add(records))
-    if (this.#assembler.waiting && this.#continuation === undefined) {
-      this.#continuation = setTimeout(() => {
-        this.#continuation = undefined
-        this.#take(this.#assembler.flush())
-      }, CONTINUATION).unref()
-    }
+    this.#records.add(records)
   }
 
   protected override async drain(): Promise<void> {
     await super.drain()
-    clearTimeout(this.#continuation)
-    this.#take(this.#assembler.flush())
+    this.#records.flush()
+  }
+
+  protected override died(): void {
+    this.#records.cancel()
   }
 
   #take(records: readonly RawOpenRecord[]): void {
     const mounted = new Map<number, number>()
     for (const record of records) {
       if (record.kind === 'open') this.#open(record)
-      else if (record.kind === 'blind') this.#tellBlind(record)
-      else {
+      else if (record.kind === 'blind') {
+        if (this.#options.chooses.who(toText(record.execname).text, record.uid)) this.#blind.seen(record)
+      } else {
         this.#paths.mountsChanged()
         mounted.set(record.mntns, record.pid)
       }
@@ -122,17 +110,6 @@ export class OpensWatcher extends Watcher<OpenEvent, OpensEvents> {
       if (!path(names.map((name) => name.replace(/^\//, '')))) return
     }
     this.report(makeOpenEvent(open, where, zone_name))
-  }
-
-  #tellBlind({ execname, pid, uid, opcode }: Extract<RawOpenRecord, { kind: 'blind' }>): void {
-    const key = `${execname}:${opcode}`
-    const name = toText(execname).text
-    if (this.#blind.has(key) || this.#blind.size >= MOST_BLIND || !this.#options.chooses.who(name, uid))
-      return
-    this.#blind.add(key)
-    const operation = IORING_OPS[opcode] ?? String(opcode)
-    const message = `${name} (pid ${pid}) uses io_uring for ${operation}: what it opens so is not seen`
-    this.tell('blind', { execname: name, pid, uid, operation, message }, message)
   }
 }
 

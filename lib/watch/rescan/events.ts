@@ -1,5 +1,6 @@
 /** What a rescan watcher tells, besides the changes. */
 import type { DTraceError } from '../../errors.js'
+import type { Blind } from '../blind.js'
 import type { WatcherEvents } from '../watcher.js'
 import type { DirectoryEvent, RescanChange } from './change.js'
 
@@ -28,23 +29,13 @@ export interface RescanFailure {
   retryIn: number | undefined
 }
 
-/** A program changes files through io_uring, where their paths can't be seen. Told once for a program and operation. */
-export interface RescanBlind {
-  execname: string
-  pid: number
-  uid: number
-  /** Of io_uring, e.g. `OPENAT`. */
-  operation: string
-  message: string
-}
-
 /** All that a watcher tells. */
 export interface RescanEvents extends WatcherEvents {
   change: [RescanChange]
   signal: [RescanSignal]
   exec: [RescanExec]
   failure: [RescanFailure]
-  blind: [RescanBlind]
+  blind: [Blind]
   missing: [DirectoryEvent]
   returned: [DirectoryEvent]
 }

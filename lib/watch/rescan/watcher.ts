@@ -14,6 +14,8 @@ import {
 import type { Consumer } from '../../consumer.js'
 import { DTraceError } from '../../errors.js'
 import type { DTraceRecord } from '../../record/decoder.js'
+import { BlindSpots } from '../blind.js'
+import { Continuation } from '../continuation.js'
 import { toText } from '../paths/byte-path.js'
 import { startWatcher, Watcher } from '../watcher.js'
 import { changeToJSON, concernsDirectory, directoryEvent, makeChange, type RescanChange } from './change.js'
@@ -34,24 +36,11 @@ const MOST_ARGUMENTS = 8
 const LOOK = 2000
 /** How often the mounts are, in looks: those that the kernel makes by itself (NFS, AFS, CIFS) come without a system call. */
 const MOUNTS = 5
-/** A record's continuation that has not come after this long was dropped, in milliseconds. */
-const CONTINUATION = 200
 /** How long stopping waits for the file system, in milliseconds. */
 const PATIENCE = 10_000
 const DEFAULT_EVERY = '60s'
 /** The most changes that are kept for a command's standard input. */
 const MOST_KEPT = 10_000
-const IORING_OPS: Readonly<{ [opcode: number]: string }> = {
-  18: 'OPENAT',
-  28: 'OPENAT2',
-  35: 'RENAMEAT',
-  36: 'UNLINKAT',
-  37: 'MKDIRAT',
-  38: 'SYMLINKAT',
-  39: 'LINKAT',
-  55: 'FTRUNCATE',
-}
-const MOST_BLIND = 10_000
 
 /**
  * Watches directories, and acts on changes.
@@ -73,10 +62,11 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
   readonly #predicate: Predicate
   readonly #dispatcher: Dispatcher | undefined
   readonly #coalescer: Coalescer<Reason> | undefined
-  readonly #assembler = new RescanAssembler()
-  readonly #blind = new Set<string>()
+  readonly #records = new Continuation(new RescanAssembler(), (changes) => this.#changes(changes))
+  readonly #blind = new BlindSpots('if that is in a watched directory, it is not seen', (blind) =>
+    this.tell('blind', blind, blind.message),
+  )
   #timer: NodeJS.Timeout | undefined
-  #continuation: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
   #looksWaiting = 0
   #polling = false
@@ -219,8 +209,7 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
     // A file system that has died can keep a look or a search waiting for ever.
     await within(PATIENCE, this.#looking)
     await super.drain()
-    clearTimeout(this.#continuation)
-    this.#changes(this.#assembler.flush())
+    this.#records.flush()
     // What is not found by then may have been inside.
     if (!(await within(PATIENCE, this.#settler.settled()))) this.lost(this.#settler.searching)
   }
@@ -234,6 +223,7 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
   }
 
   protected override died(): void {
+    this.#records.cancel()
     clearInterval(this.#timer)
   }
 
@@ -241,13 +231,7 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
 
   protected override batch(batch: Iterable<DTraceRecord>): void {
     this.#settler.nextBatch()
-    this.#changes(this.#assembler.add(batch))
-    if (this.#assembler.waiting && this.#continuation === undefined) {
-      this.#continuation = setTimeout(() => {
-        this.#continuation = undefined
-        this.#changes(this.#assembler.flush())
-      }, CONTINUATION).unref()
-    }
+    this.#records.add(batch)
   }
 
   #changes(changes: readonly RawChange[]): void {
@@ -266,7 +250,7 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
         this.#look(change)
         break
       case 'blind':
-        this.#tellBlind(change)
+        this.#blind.seen(change)
     }
   }
 
@@ -292,16 +276,6 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
   /** Something may have changed that nobody saw. */
   protected override lost(count: number): void {
     this.#coalescer?.add(undefined, count)
-  }
-
-  #tellBlind({ execname, pid, uid, opcode }: Extract<RawChange, { kind: 'blind' }>): void {
-    const key = `${execname}:${opcode}`
-    if (this.#blind.has(key) || this.#blind.size >= MOST_BLIND) return
-    this.#blind.add(key)
-    const operation = IORING_OPS[opcode] ?? String(opcode)
-    const name = toText(execname).text
-    const message = `${name} (pid ${pid}) uses io_uring for ${operation}: if that is in a watched directory, it is not seen`
-    this.tell('blind', { execname: name, pid, uid, operation, message }, message)
   }
 
   // --- The watched directories -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-/** What an unlink watcher tells about one removal. */
+/** What an unlinks watcher tells about one removal. */
 import { lstatSync } from 'node:fs'
 import { errnoName } from '../errno-name.js'
 import { type BytePath, join, split, toFs, toText } from '../paths/byte-path.js'
@@ -51,7 +51,7 @@ export interface UnlinkEvent {
   size?: number
   /** The links that it has left: 0 when this was the last. */
   nlink?: number
-  /** Why it failed, as a number and by its name: 2, `ENOENT`. Only with the option `failed`. */
+  /** Only of what failed: why, as a number and by its name: 2, `ENOENT`. */
   errno?: number
   error?: string
 }

@@ -1,20 +1,16 @@
-/** The options of an unlink watcher, and their check. */
+/** The options of an unlinks watcher, and their check. */
 import { z } from 'zod'
-import type { PredicateOptions } from '../../act/index.js'
-import { checkOptions, type WatcherOptions, watcherShape } from '../watcher.js'
+import { type ChoiceOptions, choiceShape, type Outcome } from '../choice.js'
+import { checkOptions } from '../watcher.js'
 import { type CheckedSnapshot, type SnapshotOptions, snapshotShape } from './snapshot-options.js'
 
 /**
  * What counts. `include` and `exclude` are globs on the full path: one with a slash in it starts at the root directory, one without is
  * about the name in any directory.
  */
-export interface UnlinksOptions extends PredicateOptions, WatcherOptions {
-  /** Only removals by these processes. */
-  pids?: number | readonly number[]
-  /** Only in these zones: globs on `zone_name`, or `zone_id` as a number. A leading `!` excludes. */
-  zones?: string | number | readonly (string | number)[]
-  /** Calls that failed are told too, with `error`. Default false. */
-  failed?: boolean
+export interface UnlinksOptions extends ChoiceOptions {
+  /** Only what is removed, only calls that fail to (with `error`), or both; chosen in the kernel. Default `'ok'`. */
+  outcome?: Outcome
   /**
    * Renames of which the kernel does not tell whether they replaced something are told too, with `certain: false`. Default
    * true: not to know is not the same as not to have happened.
@@ -27,35 +23,26 @@ export interface UnlinksOptions extends PredicateOptions, WatcherOptions {
 /** With the defaults filled in. */
 export interface CheckedUnlinks extends Omit<UnlinksOptions, 'snapshot'> {
   pids: readonly number[]
-  failed: boolean
+  outcome: Outcome
   uncertain: boolean
   queueLimit: number
   snapshot?: CheckedSnapshot
 }
 
-const text = z.union([z.string(), z.array(z.string())])
-const either = z.union([z.string(), z.int().min(0)])
-// PID_MAX_LIMIT of the kernel's include/linux/threads.h, 64-bit.
-const pid = z.int().min(1).max(4_194_304)
-
-// Globs and users are understood, and refused, where they are used: see lib/act.
-const schema = z.strictObject({
-  ...watcherShape,
-  include: text.optional(),
-  exclude: text.optional(),
-  processes: text.optional(),
-  users: z.union([either, z.array(either)]).optional(),
-  pids: z
-    .union([pid.transform((one) => [one]), z.array(pid).min(1, 'is empty: name a process, or leave it out')])
-    .default([]),
-  zones: z.union([either, z.array(either)]).optional(),
-  failed: z.boolean().default(false),
-  uncertain: z.boolean().default(true),
-  snapshot: z.strictObject(snapshotShape).optional(),
-})
+const schema = z
+  .strictObject({
+    ...choiceShape,
+    uncertain: z.boolean().default(true),
+    snapshot: z.strictObject(snapshotShape).optional(),
+  })
+  .refine(({ outcome, snapshot }) => outcome !== 'failed' || snapshot === undefined, {
+    path: ['snapshot'],
+    message: "keeps what is removed, and with outcome: 'failed' nothing is; leave one of them out",
+  })
 
 /** @throws DTraceError `ERR_DTRACE_ARGUMENT` that names the option */
 export function checkUnlinksOptions(options: UnlinksOptions): CheckedUnlinks {
+  const { pids = [], outcome = 'ok', ...rest } = checkOptions('watchUnlinks', schema, options)
   // What zod makes of optional fields, `| undefined`, is not what exactOptionalPropertyTypes means.
-  return checkOptions('watchUnlinks', schema, options) as unknown as CheckedUnlinks
+  return { ...rest, pids, outcome } as unknown as CheckedUnlinks
 }

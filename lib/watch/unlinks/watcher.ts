@@ -1,12 +1,13 @@
 /**
- * The unlink watcher: who removed what. The D program (`dscripts/<platform>/unlinks.d`) tells what the kernel knows of each removal,
+ * The unlinks watcher: who removed what. The D program (`dscripts/<platform>/unlinks.d`) tells what the kernel knows of each removal,
  * {@link FullPaths} says where it was, the options choose, and {@link Snapshots} keeps copies.
  */
-import picomatch from 'picomatch'
 import { compilePredicate, type Predicate } from '../../act/index.js'
 import type { Consumer } from '../../consumer.js'
-import { DTraceError } from '../../errors.js'
 import type { DTraceRecord } from '../../record/decoder.js'
+import { type Blind, BlindSpots } from '../blind.js'
+import { compileWho, OUTCOME_BITS, type WhoAndWhere } from '../choice.js'
+import { Continuation } from '../continuation.js'
 import { toText } from '../paths/byte-path.js'
 import { FullPaths } from '../paths/full-path.js'
 import { startWatcher, Watcher, type WatcherEvents } from '../watcher.js'
@@ -20,52 +21,37 @@ export interface UnlinksEvents extends WatcherEvents {
   unlink: [UnlinkEvent]
   snapshot: [SnapshotEvent]
   miss: [MissEvent]
-  blind: [UnlinksBlind]
-}
-
-/** A program removes files through io_uring, where their paths can't be seen. Told once for a program and operation. */
-export interface UnlinksBlind {
-  execname: string
-  pid: number
-  uid: number
-  /** The operation, as io_uring_enter(2) has it without `IORING_OP_`. */
-  operation: string
-  message: string
+  blind: [Blind]
 }
 
 const SCRIPT = 'unlinks.d'
 const PINS_SCRIPT = 'unlinks-pins.d'
-/** A record's continuation that has not come after this long was dropped, in milliseconds. */
-const CONTINUATION = 200
 /** After records were dropped, pinned files are looked at this much later, in milliseconds. */
 const SWEEP = 1000
-const IORING_OPS: Readonly<{ [opcode: number]: string }> = { 35: 'RENAMEAT', 36: 'UNLINKAT' }
-const MOST_BLIND = 10_000
 
 /** Watches removals. Iterating gives them from then on. */
-export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
+export class UnlinksWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
   readonly #options: CheckedUnlinks
-  readonly #who: Predicate
+  readonly #choice: WhoAndWhere
   readonly #path: Predicate
-  readonly #zone: (name: string, id: number) => boolean
-  readonly #assembler = new UnlinkAssembler()
+  readonly #records = new Continuation(new UnlinkAssembler(), (records) => this.#take(records))
   readonly #paths = new FullPaths()
   readonly #zones = new ZoneNames()
-  readonly #blind = new Set<string>()
+  readonly #blind = new BlindSpots('what it removes so is not seen', (blind) =>
+    this.tell('blind', blind, blind.message),
+  )
   #snapshots: Snapshots | undefined
-  #continuation: NodeJS.Timeout | undefined
   #sweep: NodeJS.Timeout | undefined
 
   /** Use {@link watchUnlinks}. */
-  static async start(options: UnlinksOptions = {}): Promise<UnlinkWatcher> {
+  static async start(options: UnlinksOptions = {}): Promise<UnlinksWatcher> {
     const started = performance.now()
     const checked = checkUnlinksOptions(options)
     // What can't be understood is refused before DTrace is opened.
-    const { processes, users, include, exclude, zones } = checked
-    const who = compilePredicate(defined({ processes, users }))
-    const path = compilePredicate(defined({ include, exclude }))
-    const zone = zoneMatcher(zones)
-    let watcher: UnlinkWatcher | undefined
+    const { include, exclude } = checked
+    const choice = compileWho(checked)
+    const path = compilePredicate({ include, exclude })
+    let watcher: UnlinksWatcher | undefined
     const heard = {
       snapshot: (event: SnapshotEvent) => watcher?.announce('snapshot', event),
       miss: (event: MissEvent) => watcher?.tell('miss', event, event.message),
@@ -74,7 +60,7 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
     const snapshots = snapshot === undefined ? undefined : await Snapshots.open(snapshot, heard)
     try {
       return await startWatcher(checked, async (consumer) => {
-        watcher = new UnlinkWatcher(consumer, checked, { who, path, zone, snapshots, started })
+        watcher = new UnlinksWatcher(consumer, checked, { choice, path, snapshots, started })
         await watcher.#start()
         return watcher
       })
@@ -88,18 +74,16 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
     consumer: Consumer,
     options: CheckedUnlinks,
     parts: {
-      who: Predicate
+      choice: WhoAndWhere
       path: Predicate
-      zone: (name: string, id: number) => boolean
       snapshots: Snapshots | undefined
       started: number
     },
   ) {
     super(consumer, { event: 'unlink', queueLimit: options.queueLimit, started: parts.started })
     this.#options = options
-    this.#who = parts.who
+    this.#choice = parts.choice
     this.#path = parts.path
-    this.#zone = parts.zone
     this.#snapshots = parts.snapshots
   }
 
@@ -109,23 +93,17 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
   }
 
   async #start(): Promise<void> {
-    const { failed, pids, snapshot } = this.#options
+    const { outcome, pids, snapshot } = this.#options
     const pin = snapshot?.pin === true
     const [only = 0] = pids.length === 1 ? pids : []
-    await this.begin(SCRIPT, [failed ? 1 : 0, only, pin ? 1 : 0].map(String), pin ? [PINS_SCRIPT] : [])
+    await this.begin(SCRIPT, [OUTCOME_BITS[outcome], only, pin ? 1 : 0].map(String), pin ? [PINS_SCRIPT] : [])
     // After the probes: what comes to be meanwhile is told by them.
     if (pin) await this.#snapshots?.pinAll()
     this.started()
   }
 
   protected override batch(records: Iterable<DTraceRecord>): void {
-    this.#take(this.#assembler.add(records))
-    if (this.#assembler.waiting && this.#continuation === undefined) {
-      this.#continuation = setTimeout(() => {
-        this.#continuation = undefined
-        this.#take(this.#assembler.flush())
-      }, CONTINUATION).unref()
-    }
+    this.#records.add(records)
   }
 
   protected override lost(): void {
@@ -138,8 +116,7 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
 
   protected override async drain(): Promise<void> {
     await super.drain()
-    clearTimeout(this.#continuation)
-    this.#take(this.#assembler.flush())
+    this.#records.flush()
   }
 
   protected override async finish(): Promise<void> {
@@ -151,7 +128,7 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
   }
 
   protected override died(): void {
-    clearTimeout(this.#continuation)
+    this.#records.cancel()
     clearTimeout(this.#sweep)
   }
 
@@ -159,8 +136,9 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
     const removals: Removal[] = []
     for (const record of records) {
       if (record.kind === 'mount') this.#paths.mountsChanged()
-      else if (record.kind === 'blind') this.#tellBlind(record)
-      else if (record.kind === 'pin') {
+      else if (record.kind === 'blind') {
+        if (this.#choice.who(toText(record.execname).text, record.uid)) this.#blind.seen(record)
+      } else if (record.kind === 'pin') {
         const { pid, fd, ino, walk } = record
         const link = `/proc/${pid}/fd/${fd}`
         this.#snapshots?.pin(this.#paths.walked(walk, pid, link).path, record.timestamp, link, ino)
@@ -180,7 +158,7 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
     const { pids, uncertain } = this.#options
     if (raw.replaced === 'no' || (raw.replaced === 'unknown' && !uncertain)) return undefined
     if (pids.length > 0 && !pids.includes(raw.pid)) return undefined
-    if (!this.#who({ path: '', execname: toText(raw.execname).text, uid: raw.uid })) return undefined
+    if (!this.#choice.who(toText(raw.execname).text, raw.uid)) return undefined
     const { zone_id, pid, init_pid, init_start } = raw
     const zone_name = this.#zones.name({
       zone_id,
@@ -189,7 +167,7 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
       init_pid,
       init_start,
     })
-    if (!this.#zone(zone_name, zone_id)) return undefined
+    if (this.#choice.zone?.(zone_name, zone_id) === false) return undefined
     const removal = makeRemoval(raw, this.#paths, zone_name)
     if (!this.#path({ path: removal.event.path.replace(/^\//, '') })) return undefined
     return didNothing(removal, this.#paths) ? undefined : removal
@@ -199,17 +177,6 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
   #pinRenamed(raw: RawRemoval): void {
     if (raw.op !== 'rename' || raw.errno !== 0 || this.#options.snapshot?.pin !== true) return
     this.#snapshots?.pin(makeRemoval(raw, this.#paths, '').path, raw.timestamp)
-  }
-
-  #tellBlind({ execname, pid, uid, opcode }: Extract<RawUnlink, { kind: 'blind' }>): void {
-    const name = toText(execname).text
-    const key = `${name}:${opcode}`
-    if (this.#blind.has(key) || this.#blind.size >= MOST_BLIND) return
-    if (!this.#who({ path: '', execname: name, uid })) return
-    this.#blind.add(key)
-    const operation = IORING_OPS[opcode] ?? String(opcode)
-    const message = `${name} (pid ${pid}) uses io_uring for ${operation}: what it removes so is not seen`
-    this.tell('blind', { execname: name, pid, uid, operation, message }, message)
   }
 }
 
@@ -222,32 +189,6 @@ export class UnlinkWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
  *
  * @throws `ERR_DTRACE_ARGUMENT` for an option that makes no sense, and what `Consumer.open` throws
  */
-export async function watchUnlinks(options: UnlinksOptions = {}): Promise<UnlinkWatcher> {
-  return await UnlinkWatcher.start(options)
-}
-
-/** Only what is given: a predicate takes undefined for a mistake. */
-function defined<T extends object>(options: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as ReturnType<
-    typeof defined<T>
-  >
-}
-
-function zoneMatcher(zones: UnlinksOptions['zones']): (name: string, id: number) => boolean {
-  const texts = (zones === undefined ? [] : [zones].flat()).map(String)
-  const empty = texts.find((zone) => zone.replace(/^!/, '').trim() === '')
-  if (empty !== undefined) {
-    throw new DTraceError(
-      'ERR_DTRACE_ARGUMENT',
-      `zones: ${JSON.stringify(empty)} is empty; give a zone's name or zone_id`,
-    )
-  }
-  const match = (wanted: readonly string[]) => {
-    const byName = wanted.length === 0 ? () => false : picomatch([...wanted], { dot: true })
-    return (name: string, id: number): boolean => wanted.includes(String(id)) || byName(name)
-  }
-  const wanted = texts.filter((zone) => !zone.startsWith('!'))
-  const yes = wanted.length === 0 ? () => true : match(wanted)
-  const no = match(texts.filter((zone) => zone.startsWith('!')).map((zone) => zone.slice(1)))
-  return (name, id) => yes(name, id) && !no(name, id)
+export async function watchUnlinks(options: UnlinksOptions = {}): Promise<UnlinksWatcher> {
+  return await UnlinksWatcher.start(options)
 }

@@ -105,7 +105,7 @@ describe('dtrace-watch unlinks', () => {
     [
       'a place that others can write in',
       ['--snapshot', '*', '--snapshot-directory', '/tmp'],
-      /written by others/,
+      /is open to others/,
     ],
   ])('refuses %s', async (_what, args, message) => {
     const { code, stderr } = await cli(['unlinks', ...args])

@@ -14,7 +14,12 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type SnapshotEvent, type UnlinksWatcher, watchUnlinks } from '../../lib/watch/index.js'
+import {
+  type MissEvent,
+  type SnapshotEvent,
+  type UnlinksWatcher,
+  watchUnlinks,
+} from '../../lib/watch/index.js'
 import { once } from './consumers.js'
 import { requireDTrace } from './helper.js'
 import { makeSandbox, type Sandbox } from './rescan-driver.js'
@@ -33,6 +38,7 @@ describe('snapshots of removed files', () => {
   let loose: string
   let kept: string
   const troubles: unknown[] = []
+  let missed = 0
 
   beforeAll(async () => {
     sandbox = await makeSandbox()
@@ -53,6 +59,9 @@ describe('snapshots of removed files', () => {
     linkSync(join(loose, 'other'), join(loose, 'another'))
     truncateSync(join(loose, 'huge'), 20 * 2 ** 20)
     symlinkSync('gone', join(loose, 'symlink'))
+    for (const first of ['3a', '2a', 'p']) writeFileSync(join(loose, first), `the ${first} file`)
+    for (const other of ['3b', '3c']) linkSync(join(loose, '3a'), join(loose, other))
+    linkSync(join(loose, '2a'), join(loose, '2b'))
     chmodSync(join(held, 'plain'), 0o640)
     utimesSync(join(held, 'plain'), 1000, 2000)
     holder = spawn('sh', ['-c', 'exec 3<"$1"; echo open; exec sleep 300', 'sh', join(loose, 'open')], {
@@ -141,6 +150,56 @@ describe('snapshots of removed files', () => {
     expect(readFileSync(snapshot?.copy as string, 'utf8')).toBe('the other file')
   })
 
+  /** What becomes of files that a script removes; waits a while for more than there should be. */
+  async function ends(
+    count: number,
+    script: string,
+    ...args: string[]
+  ): Promise<(SnapshotEvent | MissEvent)[]> {
+    const all: (SnapshotEvent | MissEvent)[] = []
+    let resolve: (() => void) | undefined
+    const heard = (event: SnapshotEvent | MissEvent) => {
+      // Those of the marks are others.
+      if (event.path.startsWith(loose) && all.push(event) >= count) resolve?.()
+    }
+    watcher.on('snapshot', heard).on('miss', heard)
+    const complete = once<void>(`${count} snapshots or misses`, (done) => {
+      resolve = done
+    })
+    await removals.script(script, ...args)
+    await complete
+    await removals.settle()
+    watcher.off('snapshot', heard).off('miss', heard)
+    return all.sort((a, b) => a.path.localeCompare(b.path))
+  }
+
+  it('are one for each of several names of a file that are removed at once', async () => {
+    const all = await ends(2, 'rm "$1/3a" "$1/3b"', loose)
+    expect(all).toMatchObject([
+      { path: join(loose, '3a'), how: 'link' },
+      { path: join(loose, '3b'), how: 'link' },
+    ])
+    for (const one of all) {
+      expect('copy' in one && readFileSync(one.copy, 'utf8')).toBe('the 3a file')
+    }
+  })
+
+  it('are misses where all names were removed at once, and nothing is said that was not looked at', async () => {
+    const all = await ends(2, 'rm "$1/2a" "$1/2b"', loose)
+    expect(all.map(({ path }) => path)).toEqual([join(loose, '2a'), join(loose, '2b')])
+    for (const one of all) expect('reason' in one && one.message).not.toContain('not lost')
+    expect(all.at(1)).toMatchObject({ reason: 'gone' })
+    missed += 2
+  })
+
+  it('never have the data of a file that got the inode number of a removed one', async () => {
+    const script = 'ln "$1/p" "$1/q"; rm "$1/p" "$1/q"; echo unrelated > "$1/unrelated"'
+    const all = await ends(2, script, loose)
+    expect(all.map(({ path }) => path)).toEqual([join(loose, 'p'), join(loose, 'q')])
+    for (const one of all) expect(one).toHaveProperty('reason')
+    missed += 2
+  })
+
   it('are of all of 200 that are removed at once', async () => {
     const all = await copies(MANY, 'rm -r "$1"', join(held, 'many'))
     for (const { path, copy } of all) {
@@ -160,7 +219,7 @@ describe('snapshots of removed files', () => {
     expect(await reasons(join(loose, 'huge'))).toMatchObject({ reason: 'too-large' })
     // There is no room for it.
     expect(await reasons(join(held, 'large'))).toMatchObject({ reason: 'error', code: 'ENOSPC' })
-    expect(watcher.snapshots).toMatchObject({ missed: 4 })
+    expect(watcher.snapshots).toMatchObject({ missed: missed + 4 })
   })
 
   it('leave nothing behind: no half copies, no descriptors', async () => {

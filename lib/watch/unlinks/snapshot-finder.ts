@@ -1,15 +1,5 @@
-/** Where a removed file can still be had: through a descriptor of some process, or under another name. */
-import {
-  closeSync,
-  constants,
-  type Dirent,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  type Stats,
-  statSync,
-} from 'node:fs'
+/** What tells whether a file is the one that was removed, and where it may have another name. */
+import { closeSync, constants, type Dirent, fstatSync, openSync, type Stats } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { type BytePath, join, split, toFs } from '../paths/byte-path.js'
 
@@ -26,7 +16,12 @@ export interface Sought {
   timestamp: number
 }
 
-const DELETED = ' (deleted)'
+/** A descriptor of our own, and what it leads to. */
+export interface Opened {
+  fd: number
+  stats: Stats
+}
+
 /** How much the kernel's clocks for files and for DTrace may differ, in milliseconds. */
 const DRIFT = 2000
 /** O_NONBLOCK: should it be a FIFO after all, opening doesn't wait for its writer. */
@@ -45,16 +40,41 @@ export function isSame({ path, nlink, timestamp }: Sought, stats: Stats, found: 
   return old || split(found).name === split(path).name
 }
 
-/** Opens a file through /proc, if it is the one that is meant. @returns its descriptor, and what it is */
+/**
+ * Whether a file that has a name is one whose other name was removed. Here no name decides: files in one directory come and go with the
+ * same numbers. What was made long enough before the removal had its number then.
+ */
+export function isSameLinked({ timestamp }: Sought, { nlink, birthtimeMs }: Stats): boolean {
+  return nlink > 0 && birthtimeMs > 0 && birthtimeMs < timestamp - DRIFT
+}
+
+/** A removal changes the ctime of what loses a name (unlink(2)): what has an older one was not removed then. */
+export function removedAfter({ timestamp }: Sought, { ctimeMs }: Stats): boolean {
+  return ctimeMs >= timestamp - DRIFT
+}
+
+/** Which inode it is. */
+export function keyOf({ dev, ino }: { dev: number; ino: number }): string {
+  return `${dev}:${ino}`
+}
+
+/** This process, or the machine, can't open any more files: that nothing was found says nothing. */
+export function isExhausted(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'EMFILE' || code === 'ENFILE'
+}
+
+/** Opens a file through /proc, if it is the one that is meant. @throws EMFILE, ENFILE */
 export function openThrough(
   link: string | Buffer,
   fits: (stats: Stats) => boolean,
   flags = 0,
-): { fd: number; stats: Stats } | undefined {
+): Opened | undefined {
   let fd: number
   try {
     fd = openSync(link, FLAGS | flags)
-  } catch {
+  } catch (error) {
+    if (isExhausted(error)) throw error
     return undefined
   }
   const stats = fstatSync(fd)
@@ -64,69 +84,10 @@ export function openThrough(
 }
 
 /**
- * All descriptors of files without a name, of all processes: by inode, and by the path that they had. /proc says `(deleted)` of them
- * (proc_pid_fd(5)). Looked at at once: any of these processes may close it, or end.
- */
-export class DeletedFiles {
-  readonly #byInode = new Map<string, { link: string; path: BytePath }>()
-  readonly #byPath = new Map<BytePath, { link: string; dev: number; ino: number }>()
-
-  /** @param first a process to begin with: the one that removed something has it open more often than others */
-  constructor(first: number) {
-    const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    this.#look(String(first))
-    for (const pid of pids) if (pid !== String(first)) this.#look(pid)
-  }
-
-  /** @returns an open descriptor of our own */
-  open(sought: Sought): { fd: number; stats: Stats } | undefined {
-    const { path, ino, dev } = sought
-    const inode = ino === 0 ? undefined : this.#byInode.get(`${dev}:${ino}`)
-    if (inode !== undefined) {
-      return openThrough(
-        inode.link,
-        (stats) => stats.ino === ino && stats.dev === dev && isSame(sought, stats, inode.path),
-      )
-    }
-    // On overlayfs and btrfs stat(2) shows other numbers than the kernel's inode has.
-    const named = this.#byPath.get(path)
-    return (
-      named &&
-      openThrough(
-        named.link,
-        (stats) => stats.ino === named.ino && stats.dev === named.dev && isSame(sought, stats, path),
-      )
-    )
-  }
-
-  #look(pid: string): void {
-    let descriptors: string[]
-    try {
-      descriptors = readdirSync(`/proc/${pid}/fd`)
-    } catch {
-      // It has ended.
-      return
-    }
-    for (const name of [...descriptors.map((fd) => `fd/${fd}`), 'exe']) {
-      const link = `/proc/${pid}/${name}`
-      try {
-        const text = readlinkSync(link, 'latin1')
-        if (!text.endsWith(DELETED) || !text.startsWith('/')) continue
-        const { dev, ino } = statSync(link)
-        const path = text.slice(0, -DELETED.length)
-        this.#byInode.set(`${dev}:${ino}`, { link, path })
-        this.#byPath.set(path, { link, dev, ino })
-      } catch {
-        // Closed meanwhile.
-      }
-    }
-  }
-}
-
-/**
  * Looks for files by their inode numbers below directories.
  *
- * @param found called for each name of a sought file, with its key: `dev:ino`
+ * @param found called for each name of a file with such a number, with its key: `dev:ino`; true when it isn't sought any more
+ * @throws EMFILE, ENFILE
  * @returns false when there was too much to look at
  */
 export async function findNames(
@@ -143,7 +104,8 @@ export async function findNames(
     let listed: Dirent[]
     try {
       listed = await readdir(toFs(at), { withFileTypes: true, encoding: 'latin1' })
-    } catch {
+    } catch (error) {
+      if (isExhausted(error)) throw error
       continue
     }
     for (const entry of listed) {
@@ -152,7 +114,7 @@ export async function findNames(
       if (entry.isDirectory()) pending.push(path)
       if (!entry.isFile()) continue
       const stats = await lstat(toFs(path)).catch(() => undefined)
-      const key = stats && `${stats.dev}:${stats.ino}`
+      const key = stats && keyOf(stats)
       if (key !== undefined && sought.has(key) && found(key, path)) sought.delete(key)
     }
   }

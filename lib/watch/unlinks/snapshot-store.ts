@@ -3,13 +3,14 @@
  * so that it is whole when it is there and never takes another's place. All goes through a descriptor of the directory: whatever
  * is put in its path's place, copies go where they were meant to.
  */
-import { constants, type Stats } from 'node:fs'
+import { constants, createReadStream, createWriteStream, type Stats } from 'node:fs'
 import { copyFile, type FileHandle, link, mkdir, open, realpath, rm } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { DTraceError } from '../../errors.js'
 import { type BytePath, fromText, join, toFs } from '../paths/byte-path.js'
 
-const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_WRONLY, COPYFILE_EXCL, COPYFILE_FICLONE } = constants
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_WRONLY, COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = constants
 
 /** Set-user-id, set-group-id: a copy that others can run must not lend rights that somebody took away. */
 const SPECIAL = 0o6000
@@ -52,7 +53,7 @@ export class SnapshotStore {
         uid !== own && uid !== 0
           ? `belongs to user ${uid}, who could change the copies: give one of your own`
           : `is open to others (mode ${(mode & 0o777).toString(8).padStart(4, '0')}), who could read or change copies of files that they ` +
-              `could not get at: chmod 700 ${path}, or give one that isn't there yet`,
+              `could not get at: give one that isn't there yet, or, if it is for copies alone, chmod 700 ${path}`,
       )
     }
     return new SnapshotStore(handle, await realpath(path))
@@ -73,19 +74,21 @@ export class SnapshotStore {
    *
    * @param source a descriptor of the file
    * @param name what the copy's name is made of: the time, and the last name that the file had
+   * @param room is asked before so many bytes are there in all, and throws when they are too many: the file may grow meanwhile
    * @returns the copy's path, and its size
-   * @throws what the file system says: ENOSPC and the like
+   * @throws what the file system says: ENOSPC and the like; what `room` throws
    */
   async keep(
     source: number,
     stats: Stats,
     name: { timestamp: number; name: BytePath },
+    room: (bytes: number) => void,
   ): Promise<{ copy: BytePath; bytes: number }> {
     const temporary = this.#inside(`.partial-${process.pid}-${this.#count++}`)
     try {
-      // Through /proc it is this very file, and the copy can share its blocks where the file system does that.
-      await copyFile(`/proc/self/fd/${source}`, temporary, COPYFILE_EXCL | COPYFILE_FICLONE)
+      await this.#copy(source, temporary, room)
       const bytes = await this.#dress(temporary, stats)
+      room(bytes)
       const copy = await this.#name(temporary, name)
       return { copy: join(fromText(this.#path), copy), bytes }
     } finally {
@@ -99,6 +102,29 @@ export class SnapshotStore {
 
   #inside(name: BytePath): string | Buffer {
     return toFs(`/proc/self/fd/${this.#handle.fd}/${name}`)
+  }
+
+  /** Through /proc it is this very file, and the copy can share its blocks where the file system does that. */
+  async #copy(source: number, temporary: string | Buffer, room: (bytes: number) => void): Promise<void> {
+    const from = `/proc/self/fd/${source}`
+    try {
+      await copyFile(from, temporary, COPYFILE_EXCL | COPYFILE_FICLONE_FORCE)
+      return
+    } catch {
+      // What doesn't come from the sharing comes again.
+    }
+    let bytes = 0
+    await pipeline(
+      createReadStream(from),
+      async function* (chunks: AsyncIterable<Buffer>) {
+        for await (const chunk of chunks) {
+          bytes += chunk.length
+          room(bytes)
+          yield chunk
+        }
+      },
+      createWriteStream(temporary, { flags: 'wx', mode: 0o600 }),
+    )
   }
 
   /** The owner first: chown(2) takes bits of the mode away. */

@@ -3,15 +3,24 @@
  * holds: a process that has the file open, another name of it, or a descriptor that was put on it beforehand. Each success is
  * told, and each miss with its reason.
  */
-import { closeSync, constants, type Stats } from 'node:fs'
+import { closeSync, constants } from 'node:fs'
 import picomatch from 'picomatch'
 import { compilePredicate } from '../../act/index.js'
 import { DTraceError } from '../../errors.js'
-import { type BytePath, fromText, join, split, toFs, toText } from '../paths/byte-path.js'
+import { type BytePath, fromText, split, toFs, toText } from '../paths/byte-path.js'
 import type { Removal } from './event.js'
-import { DeletedFiles, findNames, isSame, openThrough, type Sought } from './snapshot-finder.js'
+import { DescriptorSearch, MOST_DESCRIPTORS } from './snapshot-descriptors.js'
+import {
+  findNames,
+  isSame,
+  isSameLinked,
+  keyOf,
+  type Opened,
+  openThrough,
+  type Sought,
+} from './snapshot-finder.js'
 import type { CheckedSnapshot } from './snapshot-options.js'
-import { Pins } from './snapshot-pins.js'
+import { type Meant, Pins } from './snapshot-pins.js'
 import { SnapshotStore } from './snapshot-store.js'
 
 /** Through a process' open descriptor, under another name, or through a descriptor that the watcher held. */
@@ -31,8 +40,8 @@ export interface SnapshotEvent {
 }
 
 /**
- * `gone`: nobody had it open; its data was free before the watcher heard of it. `linked`: not lost, it has another name, which was not
- * found. `too-large`: maxSize. `full`: maxTotal. `busy`: too many were removed at once. `not-a-file`: a symbolic link, FIFO, socket or
+ * `gone`: nobody was found to have it open; its data was free before the watcher heard of it. `linked`: it had another name left, and
+ * nothing was found that is surely that file. `too-large`: maxSize. `full`: maxTotal. `busy`: too many were removed at once. `not-a-file`: a symbolic link, FIFO, socket or
  * device. `error`: the copy failed.
  */
 export type MissReason = 'gone' | 'linked' | 'too-large' | 'full' | 'busy' | 'not-a-file' | 'error'
@@ -67,6 +76,22 @@ interface Heard {
 interface Wanted extends Sought {
   /** When it was removed, in nanoseconds since 1970. */
   at: bigint
+  /** It was the file's last name. */
+  last: boolean
+  /** Whether a file was there at all isn't known: then there is nothing to miss. */
+  perhaps: boolean
+  /** Why it was not found under another name. */
+  unlinked?: string
+}
+
+/** A copy that would exceed what is allowed. */
+class Refused extends Error {
+  constructor(
+    readonly reason: MissReason,
+    message: string,
+  ) {
+    super(message)
+  }
 }
 
 /** The most copies that are made at once, and that wait with a file open. */
@@ -82,6 +107,10 @@ export class Snapshots {
   readonly #pins: Pins | undefined
   readonly #waiting: (() => Promise<void>)[] = []
   readonly #running = new Set<Promise<void>>()
+  /** What is looked for among the descriptors of all processes, one search after the other. */
+  #sought: Wanted[] = []
+  #searching: Promise<void> | undefined
+  #exhausted = false
   #kept = 0
   #bytes = 0
   #reserved = 0
@@ -101,7 +130,7 @@ export class Snapshots {
       )
     }
     const store = await SnapshotStore.open(directory)
-    const own = join(fromText(store.path), '')
+    const own = fromText(store.path)
     // What is cleared away there must not come back.
     const wants = (path: BytePath): boolean =>
       !path.startsWith(`${own}/`) && predicate({ path: toText(path).text.slice(1) })
@@ -120,7 +149,9 @@ export class Snapshots {
     this.#heard = heard
     this.#wants = wants
     this.#directories = directories
-    this.#pins = options.pin ? new Pins(options.maxPins, options.maxSize) : undefined
+    this.#pins = options.pin
+      ? new Pins(options.maxPins, options.maxSize, (error) => this.#cannotPin(error))
+      : undefined
   }
 
   get stats(): SnapshotStats {
@@ -140,31 +171,40 @@ export class Snapshots {
   }
 
   /** Holds a file that was written or got a new name. See {@link Pins.pin}. */
-  pin(path: BytePath, since: bigint, link?: string, ino?: bigint): void {
-    if (this.#wants(path)) this.#pins?.pin(path, since, link, ino)
+  pin(path: BytePath, since: bigint, link?: string, meant?: Meant): void {
+    if (this.#wants(path)) this.#pins?.pin(path, since, link, meant)
   }
 
-  /** Takes what is wanted of these removals. The files are opened before this returns, and copied later. */
+  /**
+   * Takes what is wanted of these removals, which are in the order of time. What is pinned, and what those who removed it have open,
+   * is opened before this returns; the rest is looked for, and all is copied later. Each ends in one snapshot or one miss.
+   */
   take(removals: readonly Removal[]): void {
     const left: Wanted[] = []
     const linked: Wanted[] = []
-    let opener = 0
+    const openers = new Set<number>()
+    const ends = lastNames(removals)
     for (const { event, path, raw } of removals) {
       if (event.error !== undefined || event.file_type === 'directory' || !this.#wants(path)) continue
-      const { timestamp, file_type, size = 0, certain } = event
-      const ino = Number(event.ino ?? 0)
-      const wanted = { path, timestamp, at: raw.timestamp, ino, dev: event.dev ?? 0, nlink: raw.nlink }
+      const { timestamp, file_type, size = 0, certain, dev = 0 } = event
+      const at = raw.timestamp
+      const ino = certain ? Number(event.ino ?? 0) : 0
+      const [end, next] = (ends.get(keyOf({ dev, ino })) ?? []).filter((time) => time >= at)
+      // All its names were removed meanwhile: there is no other to look for.
+      const nlink = end === undefined ? raw.nlink : 0
+      const wanted = { path, timestamp, at, ino, dev, nlink, last: raw.nlink === 0, perhaps: !certain }
       if (file_type !== undefined && file_type !== 'file') {
         this.#miss(wanted, 'not-a-file', `it was a ${file_type}`)
       } else if (size > this.#options.maxSize) this.#tooLarge(wanted, size)
-      else if (!this.#pinned(wanted)) {
-        if (raw.nlink > 0) linked.push(wanted)
-        // Whether a file was there at all isn't known: then there is nothing to miss.
-        if (raw.nlink === 0 || !certain) left.push({ ...wanted, ino: certain ? wanted.ino : 0 })
-        opener = raw.pid
+      else if (next !== undefined) {
+        this.#miss(wanted, 'gone', 'its inode number has been given to another file since')
+      } else if (!this.#pinned(wanted)) {
+        if (nlink > 0 && ino !== 0) linked.push(wanted)
+        else left.push(wanted)
+        openers.add(raw.pid)
       }
     }
-    if (left.length > 0) this.#opened(left, opener, removals)
+    if (left.length > 0) this.#seek(left, openers)
     if (linked.length > 0) this.#run(() => this.#search(linked))
   }
 
@@ -172,13 +212,24 @@ export class Snapshots {
   sweep(): void {
     for (const { path, ino, dev } of [...(this.#pins?.removed() ?? [])]) {
       const timestamp = Date.now()
-      this.#pinned({ path, ino, dev, nlink: 0, timestamp, at: BigInt(timestamp) * 1_000_000n })
+      this.#pinned({
+        path,
+        ino,
+        dev,
+        nlink: 0,
+        last: true,
+        perhaps: true,
+        timestamp,
+        at: BigInt(timestamp) * 1_000_000n,
+      })
     }
   }
 
   /** All copies have been made. */
   async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running)
+    while (this.#running.size > 0 || this.#searching !== undefined) {
+      await Promise.all([...this.#running, this.#searching])
+    }
   }
 
   async close(): Promise<void> {
@@ -190,43 +241,124 @@ export class Snapshots {
   #pinned(wanted: Wanted): boolean {
     const pin = this.#pins?.find(wanted.ino, wanted.dev, wanted.at)
     if (pin === undefined) return false
-    const opened = openThrough(`/proc/self/fd/${pin.fd}`, (stats) => isSame(wanted, stats, pin.path))
+    let opened: Opened | undefined
+    try {
+      opened = openThrough(`/proc/self/fd/${pin.fd}`, (stats) => isSame(wanted, stats, pin.path))
+    } catch (error) {
+      this.#failed(wanted, error)
+      return true
+    }
     if (opened === undefined) return false
     this.#keep(wanted, opened, 'pinned')
-    if (opened.stats.nlink === 0) this.#pins?.release(pin)
+    if (opened.stats.nlink === 0) this.#pins?.[wanted.last ? 'release' : 'releaseSoon'](pin)
     return true
   }
 
-  #opened(left: readonly Wanted[], opener: number, removals: readonly Removal[]): void {
-    const uncertain = new Set(removals.filter(({ event }) => !event.certain).map(({ path }) => path))
-    const files = new DeletedFiles(opener)
-    for (const wanted of left) {
-      const opened = files.open(wanted)
-      if (opened !== undefined) this.#keep(wanted, opened, 'descriptor')
-      else if (!uncertain.has(wanted.path)) {
-        this.#miss(wanted, 'gone', 'nobody had it open any more, and it had no other name')
+  #cannotPin({ message }: Error): void {
+    if (this.#exhausted) return
+    this.#exhausted = true
+    process.emitWarning(
+      `snapshot.pin: not all files that match can be held: ${message}. ${this.#pins?.size} are; raise the limit of open files ` +
+        '(ulimit -n), or lower snapshot.maxPins',
+      { type: 'DTraceWarning', code: 'DTRACE_UNLINK_PIN' },
+    )
+  }
+
+  /** Looks for what may be open: for a moment at once, as it may be closed in the next, and then where it was not looked yet. */
+  #seek(wanted: readonly Wanted[], first: Iterable<number>): void {
+    const search = this.#descriptors(wanted, first)
+    try {
+      search.slice()
+    } catch (error) {
+      for (const one of search.left) this.#failed(one, error)
+      return
+    }
+    if (search.done) {
+      for (const one of search.left) this.#notOpen(one, search.cut)
+      return
+    }
+    for (const one of search.left) {
+      if (this.#sought.length >= MOST_WAITING)
+        this.#miss(one, 'busy', `${MOST_WAITING} others are looked for`)
+      else this.#sought.push(one)
+    }
+    search.close()
+    this.#searching ??= this.#seekRest().finally(() => {
+      this.#searching = undefined
+    })
+  }
+
+  async #seekRest(): Promise<void> {
+    while (this.#sought.length > 0) {
+      const search = this.#descriptors(this.#sought, [])
+      this.#sought = []
+      try {
+        await search.rest()
+        for (const one of search.left) this.#notOpen(one, search.cut)
+      } catch (error) {
+        for (const one of search.left) this.#failed(one, error)
       }
     }
   }
 
-  async #search(linked: readonly Wanted[]): Promise<void> {
-    const byKey = new Map(linked.map((wanted) => [`${wanted.dev}:${wanted.ino}`, wanted]))
-    const parents = new Set(linked.map(({ path }) => split(path).parent))
-    const whole = await findNames([...parents, ...this.#directories], new Set(byKey.keys()), (key, path) => {
-      const wanted = byKey.get(key)
-      const opened = openThrough(toFs(path), ({ dev, ino }) => `${dev}:${ino}` === key, constants.O_NOFOLLOW)
-      if (wanted === undefined || opened === undefined) return false
-      this.#keep(wanted, opened, 'link')
-      byKey.delete(key)
-      return true
-    })
-    const where = whole ? 'where it was searched for' : 'among the first 200,000 that were looked at'
-    for (const wanted of byKey.values()) {
-      this.#miss(wanted, 'linked', `it is not lost, it has another name; but that was not found ${where}`)
-    }
+  #descriptors(wanted: readonly Wanted[], first: Iterable<number>): DescriptorSearch<Wanted> {
+    return new DescriptorSearch(wanted, first, (one, opened) => this.#keep(one, opened, 'descriptor'))
   }
 
-  #keep(wanted: Wanted, { fd, stats }: { fd: number; stats: Stats }, how: SnapshotHow): void {
+  #notOpen(wanted: Wanted, cut: boolean): void {
+    const { perhaps, unlinked, ino } = wanted
+    if (perhaps) return
+    const open = cut
+      ? `it was not among the first ${MOST_DESCRIPTORS} descriptors that were looked at`
+      : 'nobody was found to have it open'
+    if (unlinked !== undefined) this.#miss(wanted, 'linked', `${unlinked}; and ${open}`)
+    else if (ino === 0)
+      this.#miss(wanted, 'gone', `${open}; the kernel did not tell whether it had another name`)
+    else this.#miss(wanted, 'gone', `${open}, and it had no other name`)
+  }
+
+  /** Looks for other names. One inode may have lost several. */
+  async #search(linked: readonly Wanted[]): Promise<void> {
+    const byKey = new Map<string, Set<Wanted>>()
+    for (const one of linked) byKey.set(keyOf(one), (byKey.get(keyOf(one)) ?? new Set()).add(one))
+    const unsure = new Set<Wanted>()
+    const found = (key: string, path: BytePath): boolean => {
+      const wanted = byKey.get(key) ?? new Set()
+      for (const one of wanted) {
+        const opened = openThrough(
+          toFs(path),
+          (stats) => keyOf(stats) === key && isSameLinked(one, stats),
+          constants.O_NOFOLLOW,
+        )
+        if (opened === undefined) {
+          unsure.add(one)
+          continue
+        }
+        wanted.delete(one)
+        this.#keep(one, opened, 'link')
+      }
+      return wanted.size === 0
+    }
+    const parents = new Set(linked.map(({ path }) => split(path).parent))
+    const rest = () => [...byKey.values()].flatMap((wanted) => [...wanted])
+    let whole: boolean
+    try {
+      whole = await findNames([...parents, ...this.#directories], new Set(byKey.keys()), found)
+    } catch (error) {
+      for (const one of rest()) this.#failed(one, error)
+      return
+    }
+    const where = whole ? 'where it was searched for' : 'among the first 200,000 that were looked at'
+    const left = rest().map((one) => ({
+      ...one,
+      unlinked: unsure.has(one)
+        ? 'it had another name then; a file with its inode number was found, but that may be a new one'
+        : `it had another name then, which was not found ${where}`,
+    }))
+    if (left.length > 0) this.#seek(left, [])
+  }
+
+  #keep(wanted: Wanted, { fd, stats }: Opened, how: SnapshotHow): void {
     const { maxSize, maxTotal } = this.#options
     const { size } = stats
     const busy = this.#waiting.length >= MOST_WAITING
@@ -234,25 +366,46 @@ export class Snapshots {
       closeSync(fd)
       if (busy) this.#miss(wanted, 'busy', `${MOST_WAITING} others wait to be copied`)
       else if (size > maxSize) this.#tooLarge(wanted, size)
-      else this.#miss(wanted, 'full', `${size} bytes more would exceed snapshot.maxTotal, ${maxTotal}`)
+      else this.#miss(wanted, 'full', this.#full(size))
       return
     }
+    let reserved = size
     this.#reserved += size
+    // Who has it open may write on.
+    const room = (bytes: number): void => {
+      const more = Math.max(0, bytes - reserved)
+      if (bytes > maxSize)
+        throw new Refused('too-large', `it grew, and exceeds snapshot.maxSize, ${maxSize}, now`)
+      if (this.#reserved + more > maxTotal) throw new Refused('full', this.#full(more))
+      reserved += more
+      this.#reserved += more
+    }
     this.#run(async () => {
+      let bytes = 0
       try {
         const name = { timestamp: wanted.timestamp, name: split(wanted.path).name }
-        const { copy, bytes } = await this.#store.keep(fd, stats, name)
+        const kept = await this.#store.keep(fd, stats, name, room)
+        bytes = kept.bytes
         this.#kept++
         this.#bytes += bytes
-        this.#tell(wanted, copy, bytes, how)
+        this.#tell(wanted, kept.copy, bytes, how)
       } catch (error) {
-        this.#reserved -= size
-        const { code, message } = error as NodeJS.ErrnoException
-        this.#miss(wanted, 'error', message, code)
+        if (error instanceof Refused) this.#miss(wanted, error.reason, error.message)
+        else this.#failed(wanted, error)
       } finally {
+        this.#reserved += bytes - reserved
         closeSync(fd)
       }
     })
+  }
+
+  #full(more: number): string {
+    return `${more} bytes more would exceed snapshot.maxTotal, ${this.#options.maxTotal}`
+  }
+
+  #failed(wanted: Wanted, error: unknown): void {
+    const { code, message } = error as NodeJS.ErrnoException
+    this.#miss(wanted, 'error', message, code)
   }
 
   #tell({ path, timestamp }: Wanted, copy: BytePath, bytes: number, how: SnapshotHow): void {
@@ -302,4 +455,18 @@ export class Snapshots {
       this.#running.add(running)
     }
   }
+}
+
+/** When inodes lost their last name: the same number may have been several files', one after the other. */
+function lastNames(removals: readonly Removal[]): Map<string, bigint[]> {
+  const ends = new Map<string, bigint[]>()
+  for (const { event, raw } of removals) {
+    const { certain, ino, nlink, dev = 0 } = event
+    if (!certain || ino === undefined || nlink !== 0) continue
+    const key = keyOf({ dev, ino: Number(ino) })
+    const known = ends.get(key)
+    if (known === undefined) ends.set(key, [raw.timestamp])
+    else known.push(raw.timestamp)
+  }
+  return ends
 }

@@ -12,7 +12,7 @@ import { toText } from '../paths/byte-path.js'
 import { FullPaths } from '../paths/full-path.js'
 import { startWatcher, Watcher, type WatcherEvents } from '../watcher.js'
 import { ZoneNames } from '../zones/names.js'
-import { didNothing, makeRemoval, type Removal, type UnlinkEvent } from './event.js'
+import { didNothing, makeRemoval, type Removal, statDevice, type UnlinkEvent } from './event.js'
 import { type CheckedUnlinks, checkUnlinksOptions, type UnlinksOptions } from './options.js'
 import { type RawRemoval, type RawUnlink, UnlinkAssembler } from './records.js'
 import { type MissEvent, type SnapshotEvent, type SnapshotStats, Snapshots } from './snapshot.js'
@@ -141,7 +141,8 @@ export class UnlinksWatcher extends Watcher<UnlinkEvent, UnlinksEvents> {
       } else if (record.kind === 'pin') {
         const { pid, fd, ino, walk } = record
         const link = `/proc/${pid}/fd/${fd}`
-        this.#snapshots?.pin(this.#paths.walked(walk, pid, link).path, record.timestamp, link, ino)
+        const meant = { ino, dev: statDevice(walk.dev) }
+        this.#snapshots?.pin(this.#paths.walked(walk, pid, link).path, record.timestamp, link, meant)
       } else {
         const removal = this.#removal(record)
         if (removal !== undefined) removals.push(removal)

@@ -257,7 +257,7 @@ describe('what a watcher of removals tells', () => {
           path,
         )
         expect(names(git.unlinks).filter((name) => name === 'unlink g/f')).toHaveLength(2)
-        expect(git.unlinks.filter(({ certain }) => !certain)).toEqual([])
+        expect(git.unlinks.filter(({ certain, error }) => !certain && error === undefined)).toEqual([])
       }
       if (has('rsync')) {
         const rsync = await removals.script(

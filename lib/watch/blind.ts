@@ -1,4 +1,5 @@
 /** Programs that do through io_uring what a watcher is for: an operation's paths can't be seen at its tracepoints. */
+import { printable } from '../printable.js'
 import { type BytePath, toText } from './paths/byte-path.js'
 
 /** Told once for each program and operation. */
@@ -51,7 +52,7 @@ export class BlindSpots {
     this.#told.add(key)
     const name = toText(execname).text
     const operation = OPERATIONS[opcode] ?? String(opcode)
-    const message = `${name} (pid ${pid}) uses io_uring for ${operation}: ${this.#so}`
+    const message = `${printable(name)} (pid ${pid}) uses io_uring for ${operation}: ${this.#so}`
     this.#tell({ execname: name, pid, uid, operation, message })
   }
 }

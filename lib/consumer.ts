@@ -337,12 +337,8 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
         if (reason === undefined || this.#state !== 'open' || this.#closing !== undefined) throw error
         const session = await this.#opening.replace(this.#session, reason)
         if (session === undefined) throw error
-        if (this.#closing !== undefined) {
-          await session.request('close', [], (failure) => failure.reason)
-          session.dispose()
-          throw error
-        }
         this.#session = session
+        if (this.#closing !== undefined) throw error
       }
     }
   }
@@ -352,6 +348,8 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       // What is in the buffers was recorded for somebody.
       await this.#session.request('stop', [], ({ reason }) => reason).catch(() => {})
     }
+    // What is being compiled may have the session replaced.
+    await this.#compiling
     this.#end('closed')
     await this.#session.request('close', [], ({ reason }) => reason).catch(() => {})
     this.#session.dispose()

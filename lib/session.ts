@@ -78,6 +78,11 @@ export class Session {
   dispose(): void {
     process.off('exit', this.#leave)
     this.#native.dispose()
+    // The thread answers no more.
+    for (const { reject } of this.#pending.values())
+      reject(new DTraceError('ERR_DTRACE_STATE', 'the consumer is closed'))
+    this.#pending.clear()
+    this.#updateRef()
   }
 
   /** While tracing, the session keeps the event loop alive, unless it was told not to. */

@@ -81,13 +81,16 @@ function zoneLine(event: ZoneEvent, { bold, dim, cyan, red }: Colors): string {
   return `${what}  ${clock(timestamp)}  ${cyan(runtime)} ${dim(String(zone_id))}${details}`
 }
 
-function detail({ event, command, exit_status, signal, oom, uptime, creator }: ZoneEvent): string {
+function detail(zone: ZoneEvent): string {
+  const { event, command, exit_status, signal, oom, uptime, creator, inferred } = zone
   const ending =
     signal !== undefined
       ? `by ${signal}${oom ? ', out of memory' : ''}`
       : exit_status !== undefined
         ? `exit status ${exit_status}`
-        : ''
+        : inferred
+          ? 'found afterwards, its record was dropped'
+          : ''
   const after = uptime === undefined ? '' : `after ${span(uptime)}`
   switch (event) {
     case 'boot':

@@ -1,5 +1,5 @@
-// What every native/platform/<system>.h has to offer. Compiled by `npm run check`, never linked: for Linux with the
-// real <dtrace.h>, for the others with the declarations beside this file.
+// What every native/platform/<system>.h has to offer. Compiled by `npm run check`, never linked, with the declarations
+// beside this file: for all systems but Linux, whose header the addon itself is built with.
 
 #include <optional>
 #include <string>

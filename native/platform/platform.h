@@ -1,6 +1,6 @@
 // The one place that knows which libdtrace is spoken to. Every system's header has the same names; what they are is
-// written out in test/native/platform-stubs/contract.cc, which `npm run check` compiles for all but Linux: that header the
-// addon itself is built with.
+// written out in test/native/platform-stubs/contract.cc, which `npm run check` compiles for all but Linux: that header
+// the addon itself is built with.
 #pragma once
 
 #if defined(DTRACE_PLATFORM_HEADER)  // that check: another system's header, and declarations of its libdtrace

@@ -8,15 +8,16 @@
       "target_name": "dtrace_consumer",
       "sources": [
         "native/addon.cc",
+        "native/commands.cc",
         "native/consumer.cc",
+        "native/json.cc",
         "native/libdtrace.cc",
+        "native/protocol.cc",
         "native/record_batch.cc",
         "native/session.cc",
-        "native/signal_probe.cc",
         "native/sources.cc",
         "native/statement.cc",
-        "native/symbols.cc",
-        "native/to_js.cc"
+        "native/symbols.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS",

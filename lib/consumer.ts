@@ -13,7 +13,8 @@ import {
   sourceText,
 } from './consumer-options.js'
 import { DTraceError } from './errors.js'
-import { type Enabled, loadAddon } from './native.js'
+import type { Enabled } from './host/commands.js'
+import type { SessionMessage } from './host/messages.js'
 import { Opening } from './opening.js'
 import { checkPragmas, DEFAULT_OPTIONS, type OptionValue, optionText } from './options.js'
 import type { Limitation } from './platform/dlibs.js'
@@ -24,7 +25,7 @@ import { RecordBatch, type Source } from './record/batch.js'
 import { createDecoder, type Decoder, type DTraceRecord, type Int64, type Probe } from './record/decoder.js'
 import { schemaOf } from './record/schema.js'
 import { type StringEncoding, WireBatch } from './record/wire.js'
-import { errorOf, type Session, type SessionMessage } from './session.js'
+import { errorOf, type Session } from './session.js'
 
 /** Where a consumer is in its life. */
 export type ConsumerState = 'open' | 'compiled' | 'running' | 'stopped' | 'closed'
@@ -127,7 +128,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   async getOption(name: string): Promise<number | undefined> {
     if (typeof name !== 'string') optionText(name, true)
     this.#requireState('getOption', 'open', 'compiled', 'running', 'stopped')
-    const value = await this.#session.request<number, 'getOption'>(
+    const value = await this.#session.request(
       'getOption',
       [name],
       ({ reason }) => `option ${name}: ${reason} (compile-time options can't be read)`,
@@ -185,7 +186,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       )
     }
     this.#enabled = true
-    const enabled = await this.#session.request<Enabled, 'enable'>(
+    const enabled = await this.#session.request(
       'enable',
       [program.id],
       ({ reason }) => `the program can't be enabled: ${reason}`,
@@ -253,12 +254,16 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
    */
   mark(a: number | bigint, b: number | bigint = 0, c: number | bigint = 0, d: number | bigint = 0): void {
     this.#requireState('mark', 'running')
-    if (!loadAddon().signalProbe(BigInt(a), BigInt(b), BigInt(c), BigInt(d))) {
+    if (process.platform !== 'linux') {
       throw new DTraceError(
         'ERR_DTRACE_UNSUPPORTED',
         `mark() needs prctl(2), which ${process.platform} does not have`,
       )
     }
+    // A session that ends before it could do so says it itself.
+    this.#session
+      .request('mark', [[BigInt(a), BigInt(b), BigInt(c), BigInt(d)]], ({ reason }) => reason)
+      .catch(() => {})
   }
 
   /** While tracing, the consumer keeps the process alive; not after this. */
@@ -327,7 +332,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   async #compile(text: string, args: string[], flags: number, name: string): Promise<number> {
     for (;;) {
       try {
-        return await this.#session.request<number, 'compile'>(
+        return await this.#session.request(
           'compile',
           [text, args, flags],
           ({ reason }) => `${name} does not compile: ${reason}`,
@@ -400,9 +405,9 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
         this.#drop(message)
         break
       case 'fault': {
-        const { type: _, probe, ...fault } = message
+        const { type: _, probe, address, ...fault } = message
         this.#stats.errors += message.count
-        this.emit('fault', { probe: this.#probe(probe), ...fault })
+        this.emit('fault', { probe: this.#probe(probe), address: BigInt(address), ...fault })
         break
       }
       case 'exit':

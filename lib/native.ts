@@ -1,91 +1,14 @@
 /**
- * The addon, and the declaration of everything that it exports. `native/to_js.cc` makes the messages.
+ * The addon, and the declaration of everything that it exports.
  */
 import { createRequire } from 'node:module'
-import { DTraceError, type DTraceErrorCode } from './errors.js'
+import { DTraceError } from './errors.js'
 import { packageRoot } from './platform/locate.js'
 
-/** What a probe is called, as the addon sends it. */
-export interface NativeProbe {
-  id: number
-  provider: string
-  module: string
-  function: string
-  name: string
-}
-
-/** Why a command failed: a code, libdtrace's words, and its error number. */
-export interface NativeFailure {
-  code: DTraceErrorCode
-  reason: string
-  errno: number
-}
-
-/** One recorded value of a statement, see `native/statement.h`. */
-export interface NativeField {
-  kind: number
-  /** `DTRACEACT_…` */
-  action: number
-  /** Bytes in the kernel's record. */
-  size: number
-  /** Where it is in the record on the wire. */
-  offset: number
-  argument: number
-  /** The format of the `printf` that begins with this value. */
-  format?: string
-}
-
-/** The layout of a statement's records. */
-export interface NativeLayout {
-  /** Bytes of one record on the wire. */
-  size: number
-  fields: NativeField[]
-}
-
-/** What the program matched. */
-export interface Enabled {
-  /** Probes matched, over all clauses. */
-  matches: number
-  aggregations: number
-  /** Actions that record something. */
-  recordGenerators: number
-  speculations: number
-}
-
-/** What comes from the DTrace thread; a batch of records comes bare. */
-export type NativeMessage =
-  | ArrayBuffer
-  | { type: 'reply'; id: number; failure?: NativeFailure; value?: string | number | Enabled }
-  | { type: 'source'; source: number; statement: number; probe: NativeProbe; layout?: NativeLayout }
-  | { type: 'drop'; kind: string; cpu: number; count: number; total: number; message: string }
-  | {
-      type: 'fault'
-      count: number
-      probe: NativeProbe
-      cpu: number
-      fault: number
-      name: string
-      address: bigint
-      message: string
-    }
-  | { type: 'exit'; status: number }
-  | { type: 'died'; failure: NativeFailure }
-
-/**
- * A session and its thread. Every command answers with a `reply` message that carries the command's number; the other
- * messages come in the order in which things happened.
- */
+/** A session in this process, and its thread. */
 export interface NativeConsumer {
-  /** Loads the library, opens it, sets the options (`[name, value, name, value, …]`), and initialises. */
-  open(id: number, path: string, preload: string[], options: (string | null)[]): void
-  setOption(id: number, name: string, value: string | null): void
-  getOption(id: number, name: string): void
-  /** Answers with the number of the program. `flags`: `DTRACE_C_…`. */
-  compile(id: number, source: string, args: string[], flags: number): void
-  enable(id: number, program: number): void
-  go(id: number): void
-  stop(id: number): void
-  close(id: number): void
+  /** A command as `lib/host/commands.ts` writes it. @throws an error with code `ERR_DTRACE_STATE` after {@link dispose} */
+  send(command: Uint8Array): void
   /**
    * Ends the thread: after a close, or a failed open. At the end of the process, with `true`, in any state: only the probes are
    * taken away then, and the memory is left to the kernel.
@@ -98,14 +21,17 @@ export interface NativeConsumer {
 
 /** What the addon exports. */
 export interface NativeAddon {
-  /** @throws an error with code `ERR_DTRACE_BUSY` while another session is live in this process */
+  /**
+   * `receive` is called for each message, in order: JSON as `lib/host/messages.ts` declares it, bytes beside it, or both. Bytes
+   * alone are a batch of records.
+   *
+   * @throws an error with code `ERR_DTRACE_BUSY` while another session is live in this process
+   */
   NativeConsumer: new (
-    receive: (message: NativeMessage) => void,
+    receive: (json: string | undefined, data: ArrayBuffer | undefined) => void,
   ) => NativeConsumer
   /** What libdtrace is called on this platform. */
   libraryName: string
-  /** See `native/signal_probe.h`. */
-  signalProbe(a: bigint, b: bigint, c: bigint, d: bigint): boolean
 }
 
 let addon: NativeAddon | undefined

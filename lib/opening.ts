@@ -2,11 +2,13 @@
  * Opens a consumer's session; and another in its place, where the first program shows that a D library does not compile on
  * this kernel. libdtrace loads the libraries once per handle, so there is no second try in the same session.
  */
+import { inProcessHost } from './host/in-process.js'
+import type { SessionMessage } from './host/messages.js'
 import { type OptionValue, optionText } from './options.js'
 import { type DLibraries, prepareDLibraries } from './platform/dlibs.js'
 import type { LibraryLocation } from './platform/locate.js'
 import { preflight } from './preflight.js'
-import { Session, type SessionMessage } from './session.js'
+import { Session } from './session.js'
 
 /** Failures in D libraries that are repaired one after the other before the program is given up. */
 const MOST_REPAIRS = 20
@@ -50,7 +52,7 @@ export class Opening {
 
   /** @throws what `Consumer.open` throws */
   async open(): Promise<Opened> {
-    const session = new Session(this.#receive)
+    const session = new Session(inProcessHost, this.#receive)
     try {
       preflight()
     } catch (error) {
@@ -59,9 +61,9 @@ export class Opening {
     }
     // Which D libraries this kernel can compile is found out while libdtrace is being opened.
     const [opened, libraries] = await Promise.allSettled([
-      session.request<string, 'open'>(
+      session.request(
         'open',
-        [this.#library.path, this.#library.preload, this.#settings.slice(0, this.#later).flat()],
+        [this.#library.path, this.#library.preload, this.#settings.slice(0, this.#later)],
         (failure) => explainOpen(failure.code, failure.reason, this.#library),
       ),
       this.#prepare(),

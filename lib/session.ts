@@ -1,30 +1,34 @@
 /**
- * One native session: commands as promises, messages handed on in order. Knows the wire, not the API.
+ * One session: commands as promises, messages handed on in order. Knows how they travel, not what they are for.
  */
 import { isMainThread } from 'node:worker_threads'
-import { DTraceError, type DTraceErrorCode } from './errors.js'
-import { loadAddon, type NativeConsumer, type NativeFailure, type NativeMessage } from './native.js'
-
-/** Everything but the replies. */
-export type SessionMessage =
-  | Exclude<NativeMessage, ArrayBuffer | { type: 'reply' }>
-  | { type: 'batch'; data: ArrayBuffer }
-
-type Command = 'open' | 'setOption' | 'getOption' | 'compile' | 'enable' | 'go' | 'stop' | 'close'
-type Arguments<Name extends Command> =
-  Parameters<NativeConsumer[Name]> extends [number, ...infer Rest] ? Rest : never
+import { DTraceError } from './errors.js'
+import {
+  type CommandArguments,
+  type CommandName,
+  type CommandResults,
+  encodeCommand,
+} from './host/commands.js'
+import type { Receive, SessionHost } from './host/host.js'
+import type { NativeFailure, NativeReply, SessionMessage } from './host/messages.js'
 
 /** Turns a failed command into an error that says what to do; the session adds libdtrace's words to it. */
 export type Explain = (failure: NativeFailure) => string
 
+/** What a command gives, with the bytes that came beside it. */
+export interface Answer<Value> {
+  value: Value
+  data: ArrayBuffer | undefined
+}
+
 interface Pending {
-  resolve: (value: unknown) => void
+  resolve: (answer: Answer<unknown>) => void
   reject: (error: DTraceError) => void
   explain: Explain
 }
 
 export class Session {
-  readonly #native: NativeConsumer
+  readonly #host: SessionHost
   readonly #pending = new Map<number, Pending>()
   #next = 0
   #busy = false
@@ -32,38 +36,42 @@ export class Session {
   // Node runs an addon's own hooks when the event loop ends by itself, but not at process.exit() or an uncaught exception;
   // probes would be left behind. A worker's end is not the process's: there the hook does it.
   readonly #leave = (): void => {
-    if (isMainThread) this.#native.dispose(true)
+    if (isMainThread) this.#host.dispose(true)
   }
 
-  /** @throws `ERR_DTRACE_BUSY`, `ERR_DTRACE_ADDON_NOT_FOUND` */
-  constructor(receive: (message: SessionMessage) => void) {
-    const addon = loadAddon()
-    try {
-      this.#native = new addon.NativeConsumer((message) => {
-        if (message instanceof ArrayBuffer) receive({ type: 'batch', data: message })
-        else if (message.type === 'reply') this.#settle(message)
-        else receive(message)
-      })
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'ERR_DTRACE_BUSY') throw error
-      throw new DTraceError(
-        'ERR_DTRACE_BUSY',
-        'another consumer is open in this process, and libdtrace allows one at a time: close() it first, or use another process',
-      )
-    }
+  /** @throws what `start` throws */
+  constructor(start: (receive: Receive) => SessionHost, receive: (message: SessionMessage) => void) {
+    this.#host = start((message, data) => {
+      if (message === undefined) {
+        if (data !== undefined) receive({ type: 'batch', data })
+      } else if (message.type === 'reply') this.#settle(message, data)
+      else receive(message)
+    })
     process.on('exit', this.#leave)
   }
 
   /** Sends a command to the DTrace thread. */
-  request<Value, Name extends Command>(name: Name, args: Arguments<Name>, explain: Explain): Promise<Value> {
+  async request<Name extends CommandName>(
+    name: Name,
+    args: CommandArguments[Name],
+    explain: Explain,
+  ): Promise<CommandResults[Name]> {
+    return (await this.requestWithData(name, args, explain)).value
+  }
+
+  /** The same, for commands that answer with bytes, too. */
+  requestWithData<Name extends CommandName>(
+    name: Name,
+    args: CommandArguments[Name],
+    explain: Explain,
+  ): Promise<Answer<CommandResults[Name]>> {
     const id = this.#next++
-    const promise = new Promise<unknown>((resolve, reject) => {
+    const promise = new Promise<Answer<unknown>>((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, explain })
     })
     this.#updateRef()
-    const command = this.#native[name] as (id: number, ...rest: unknown[]) => void
     try {
-      command.call(this.#native, id, ...args)
+      this.#host.send(encodeCommand(name, id, args))
     } catch (error) {
       this.#pending
         .get(id)
@@ -71,13 +79,13 @@ export class Session {
       this.#pending.delete(id)
       this.#updateRef()
     }
-    return promise as Promise<Value>
+    return promise as Promise<Answer<CommandResults[Name]>>
   }
 
   /** Ends the thread. After a close, or a failed open. */
   dispose(): void {
     process.off('exit', this.#leave)
-    this.#native.dispose()
+    this.#host.dispose(false)
     // The thread answers no more.
     for (const { reject } of this.#pending.values())
       reject(new DTraceError('ERR_DTRACE_STATE', 'the consumer is closed'))
@@ -97,23 +105,22 @@ export class Session {
   }
 
   #updateRef(): void {
-    if (this.#pending.size > 0 || (this.#busy && this.#keepAlive)) this.#native.ref()
-    else this.#native.unref()
+    if (this.#pending.size > 0 || (this.#busy && this.#keepAlive)) this.#host.ref()
+    else this.#host.unref()
   }
 
-  #settle({ id, failure, value }: Extract<NativeMessage, { type: 'reply' }>): void {
+  #settle({ id, failure, value }: NativeReply, data: ArrayBuffer | undefined): void {
     const pending = this.#pending.get(id)
     if (pending === undefined) return
     this.#pending.delete(id)
     this.#updateRef()
-    if (failure === undefined) pending.resolve(value)
+    if (failure === undefined) pending.resolve({ value, data })
     else pending.reject(errorOf(failure, pending.explain(failure)))
   }
 }
 
 /** libdtrace's words end the message, after what they mean here. */
 export function errorOf(failure: NativeFailure, meaning: string): DTraceError {
-  const code: DTraceErrorCode = failure.code
   const detail = failure.errno === 0 ? {} : { errno: failure.errno }
-  return new DTraceError(code, meaning, { ...detail, reason: failure.reason })
+  return new DTraceError(failure.code, meaning, { ...detail, reason: failure.reason })
 }

@@ -1,4 +1,4 @@
-// What JavaScript holds: a session and the thread-safe function that brings its messages.
+// What JavaScript holds: a session in this process, and the thread-safe function that brings its messages.
 // JavaScript thread only, except the sink.
 #pragma once
 
@@ -6,7 +6,7 @@
 
 #include <memory>
 
-#include "message.h"
+#include "protocol.h"
 #include "session.h"
 
 namespace dtc {
@@ -15,30 +15,22 @@ class Consumer : public Napi::ObjectWrap<Consumer> {
  public:
   static Napi::Function Define(Napi::Env env);
 
-  // new NativeConsumer(receive): receive(message) is called for every message of the session, in order.
+  // new NativeConsumer(receive): receive(json, data) is called for every message of the session, in order.
   explicit Consumer(const Napi::CallbackInfo& info);
   ~Consumer() override;
   Consumer(const Consumer&) = delete;
   Consumer& operator=(const Consumer&) = delete;
 
  private:
-  static void CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer, Message* taken);
+  static void CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer, Packet* taken);
   static void OnExit(void* consumer);
-  using Function = Napi::TypedThreadSafeFunction<Consumer, Message, CallJs>;
+  using Function = Napi::TypedThreadSafeFunction<Consumer, Packet, CallJs>;
 
-  void Open(const Napi::CallbackInfo& info);
-  void SetOption(const Napi::CallbackInfo& info);
-  void GetOption(const Napi::CallbackInfo& info);
-  void Compile(const Napi::CallbackInfo& info);
-  void Enable(const Napi::CallbackInfo& info);
-  void Go(const Napi::CallbackInfo& info);
-  void Stop(const Napi::CallbackInfo& info);
-  void Close(const Napi::CallbackInfo& info);
+  void Send(const Napi::CallbackInfo& info);
   void Dispose(const Napi::CallbackInfo& info);
   void Ref(const Napi::CallbackInfo& info);
   void Unref(const Napi::CallbackInfo& info);
 
-  Session* Live(const Napi::CallbackInfo& info);
   void End();
 
   Function function_;

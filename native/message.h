@@ -18,15 +18,13 @@ struct Failure {
   int error = 0;
 };
 
-struct ProgramInfo {
-  uint32_t matches = 0;
-  uint32_t aggregations = 0;
-  uint32_t record_generators = 0;
-  uint32_t speculations = 0;
+// What a command has to say: JSON, and bytes beside it. Nothing, for most.
+struct Success {
+  std::string json = {};
+  std::vector<char> data = {};
 };
 
-// The result of a command: nothing, a text (version), a number (an option, a program's handle), or what was enabled.
-using Result = std::variant<std::monostate, std::string, int64_t, ProgramInfo, Failure>;
+using Result = std::variant<Success, Failure>;
 
 // A command has ended.
 struct Reply {
@@ -49,7 +47,6 @@ struct NewSource {
 
 struct Batch {
   std::vector<char> data;
-  uint32_t records;
 };
 
 struct Drop {

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "json.h"
+
 namespace dtc {
 namespace {
 
@@ -95,7 +97,7 @@ void Session::GetOption(uint32_t id, std::string name) {
 void Session::Compile(uint32_t id, CompileRequest request) {
   Post(id, [this, request = std::move(request)] { return DoCompile(request); });
 }
-void Session::Enable(uint32_t id, int64_t program) {
+void Session::Enable(uint32_t id, uint32_t program) {
   Post(id, [this, program] { return DoEnable(program); });
 }
 void Session::Go(uint32_t id) {
@@ -108,15 +110,22 @@ void Session::Close(uint32_t id) {
   Post(id, [this] { return DoClose(); });
 }
 
-void Session::BatchTaken() {
+void Session::Mark(uint32_t id, const uint64_t (&numbers)[4]) {
+  if (platform::SignalProbe(numbers)) {
+    sink_(Reply{id, Success{}});
+  } else {
+    sink_(Reply{id, Failure{"ERR_DTRACE_UNSUPPORTED", "this system has no call that carries numbers to a probe"}});
+  }
+}
+
+void Session::Taken(PacketKind kind) {
+  if (kind == PacketKind::kFault) faults_in_flight_--;
   // The thread waits only when the count is at its limit, so only that step needs to wake it.
-  if (batches_in_flight_.fetch_sub(1) == kBatchesInFlight) {
+  if (kind == PacketKind::kBatch && batches_in_flight_.fetch_sub(1) == kBatchesInFlight) {
     const std::lock_guard<std::mutex> lock(mutex_);
     changed_.notify_all();
   }
 }
-
-void Session::FaultTaken() { faults_in_flight_--; }
 
 // ---- From here on: the DTrace thread ----
 
@@ -246,19 +255,19 @@ Result Session::DoOpen(const OpenRequest& request) {
   }
   handle_ = std::make_unique<Handle>(*library_, opened);
 
-  Result result = library_->Version();
+  Result result = Success{json::Quote(library_->Version())};
   if (library_->dtrace_setopt(handle_->get(), "statusrate", kStatusrate) != 0) {
     result = LibraryFailure("ERR_DTRACE_OPTION");
     DoClose();
     return result;
   }
   for (const auto& [name, value] : request.options) {
-    result = DoSetOption(name, value);
-    if (auto* failure = std::get_if<Failure>(&result)) {
+    Result set = DoSetOption(name, value);
+    if (auto* failure = std::get_if<Failure>(&set)) {
       failure->reason = name + ": " + failure->reason;
+      result = std::move(set);
       break;
     }
-    result = library_->Version();
   }
   if (!std::holds_alternative<Failure>(result)) {
     if (platform::kHasInit && library_->dtrace_init(handle_->get()) != 0) result = LibraryFailure("ERR_DTRACE_OPEN");
@@ -284,14 +293,14 @@ Result Session::DoSetOption(const std::string& name, const std::optional<std::st
     switchrate_ = std::chrono::nanoseconds(static_cast<int64_t>(rate));
     if (running_) SetSwitchrate(can_wait_ ? kWaitForData : kDoNotWait);
   }
-  return std::monostate{};
+  return Success{};
 }
 
 Result Session::DoGetOption(const std::string& name) {
-  if (name == "switchrate") return static_cast<int64_t>(switchrate_.count());
+  if (name == "switchrate") return Success{json::Text(switchrate_.count())};
   dtrace_optval_t value = 0;
   if (library_->dtrace_getopt(handle_->get(), name.c_str(), &value) != 0) return LibraryFailure("ERR_DTRACE_OPTION");
-  return static_cast<int64_t>(value);
+  return Success{json::Text(static_cast<int64_t>(value))};
 }
 
 bool Session::SetSwitchrate(const char* value) {
@@ -313,11 +322,11 @@ Result Session::DoCompile(const CompileRequest& request) {
                                                              static_cast<int>(arguments.size()), arguments.data());
   if (program == nullptr) return LibraryFailure("ERR_DTRACE_COMPILE");
   programs_.push_back(program);
-  return static_cast<int64_t>(programs_.size() - 1);
+  return Success{json::Text(programs_.size() - 1)};
 }
 
-Result Session::DoEnable(int64_t program) {
-  if (program < 0 || static_cast<size_t>(program) >= programs_.size()) {
+Result Session::DoEnable(uint32_t program) {
+  if (program >= programs_.size()) {
     return Failure{"ERR_DTRACE_ARGUMENT", "no such program in this session"};
   }
   // libdtrace 2.0.7 sizes its table of statements when the first program is enabled, by what has been compiled until
@@ -326,10 +335,15 @@ Result Session::DoEnable(int64_t program) {
   if (!enabled_ && !InstallHandlers()) return LibraryFailure("ERR_DTRACE_ENABLE");
   enabled_ = true;
   dtrace_proginfo_t info = {};
-  if (library_->dtrace_program_exec(handle_->get(), programs_[static_cast<size_t>(program)], &info) != 0) {
+  if (library_->dtrace_program_exec(handle_->get(), programs_[program], &info) != 0) {
     return LibraryFailure("ERR_DTRACE_ENABLE");
   }
-  return ProgramInfo{info.dpi_matches, info.dpi_aggregates, info.dpi_recgens, info.dpi_speculations};
+  return Success{json::Object()
+                     .Put("matches", info.dpi_matches)
+                     .Put("aggregations", info.dpi_aggregates)
+                     .Put("recordGenerators", info.dpi_recgens)
+                     .Put("speculations", info.dpi_speculations)
+                     .Done()};
 }
 
 // libdtrace compiles a clause for dtrace:::ERROR here, so options and D libraries must be settled by now.
@@ -370,7 +384,7 @@ Result Session::DoGo() {
   SetSwitchrate(can_wait_ ? kWaitForData : kDoNotWait);
   if (!can_wait_ && switchrate_.count() == 0) switchrate_ = std::chrono::milliseconds(1);
   running_ = true;
-  return std::monostate{};
+  return Success{};
 }
 
 int Session::Go() {
@@ -385,7 +399,7 @@ int Session::Go() {
 
 Result Session::DoStop() {
   if (running_) Finish();
-  return std::monostate{};
+  return Success{};
 }
 
 Result Session::DoClose() {
@@ -394,7 +408,7 @@ Result Session::DoClose() {
   sources_.reset();
   handle_.reset();
   library_.reset();
-  return std::monostate{};
+  return Success{};
 }
 
 void Session::OnFault(const dtrace_errdata_t& data) {
@@ -467,7 +481,7 @@ void Session::Append(const Source& source, const dtrace_probedata_t& data) {
 void Session::Flush() {
   if (faults_in_flight_ < kFaultsInFlight || stopped_) FlushFaults();
   if (batch_.empty()) return;
-  Batch batch{std::vector<char>(batch_.size()), batch_.count()};
+  Batch batch{std::vector<char>(batch_.size())};
   batch_.Finish(batch.data.data());
   batches_in_flight_++;
   sink_(std::move(batch));

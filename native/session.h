@@ -18,6 +18,7 @@
 
 #include "libdtrace.h"
 #include "message.h"
+#include "protocol.h"
 #include "record_batch.h"
 #include "sources.h"
 #include "symbols.h"
@@ -54,14 +55,15 @@ class Session {
   void SetOption(uint32_t id, std::string name, std::optional<std::string> value);
   void GetOption(uint32_t id, std::string name);
   void Compile(uint32_t id, CompileRequest request);
-  void Enable(uint32_t id, int64_t program);
+  void Enable(uint32_t id, uint32_t program);
   void Go(uint32_t id);
   void Stop(uint32_t id);
   void Close(uint32_t id);
+  // On the caller's thread, at once: the traced program's clauses see it between two events of that thread.
+  void Mark(uint32_t id, const uint64_t (&numbers)[4]);
 
-  // JavaScript has taken a batch or a fault: room for one more. See kBatchesInFlight, kFaultsInFlight.
-  void BatchTaken();
-  void FaultTaken();
+  // JavaScript has taken one: room for one more. See kBatchesInFlight, kFaultsInFlight.
+  void Taken(PacketKind kind);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -86,7 +88,7 @@ class Session {
   Result DoSetOption(const std::string& name, const std::optional<std::string>& value);
   Result DoGetOption(const std::string& name);
   Result DoCompile(const CompileRequest& request);
-  Result DoEnable(int64_t program);
+  Result DoEnable(uint32_t program);
   Result DoGo();
   int Go();
   Result DoStop();

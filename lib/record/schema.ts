@@ -2,7 +2,7 @@
  * What a statement's values are called and what type they have. Everything is known from libdtrace's descriptions but
  * two things, which a `printf` format says: the names of its values, and whether they are signed.
  */
-import type { NativeField, NativeLayout } from '../native.js'
+import type { NativeField, NativeLayout } from '../host/messages.js'
 import { FieldKind } from './wire.js'
 
 /** `DTRACEACT_…` of `<dtrace/actions_defines.h>`. */

@@ -1,5 +1,5 @@
 /** Makes batches as native/record_batch.cc does, for tests of the reading side. */
-import type { NativeLayout } from '../../lib/native.js'
+import type { NativeLayout } from '../../lib/host/messages.js'
 import { BATCH_HEADER_SIZE, FieldKind } from '../../lib/record/wire.js'
 
 export interface WireRecord {

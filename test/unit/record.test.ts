@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { NativeField, NativeLayout } from '../../lib/native.js'
+import type { NativeField, NativeLayout } from '../../lib/host/messages.js'
 import { RecordBatch, type Source } from '../../lib/record/batch.js'
 import { createDecoder, type DTraceRecord, type Int64 } from '../../lib/record/decoder.js'
 import { Action, conversions, schemaOf } from '../../lib/record/schema.js'

@@ -1,0 +1,159 @@
+/**
+ * Commands to a session, as bytes: `native/commands.cc` reads them. The same bytes go to a session in this process and to one
+ * in a child process.
+ */
+
+/** What is enabled. */
+export interface Enabled {
+  /** Probes matched, over all clauses. */
+  matches: number
+  aggregations: number
+  /** Actions that record something. */
+  recordGenerators: number
+  speculations: number
+}
+
+/** `PacketKind` of `native/protocol.h`: what must be reported as taken. */
+export const PacketKind = { control: 0, batch: 1, fault: 2 } as const
+
+/** The arguments of each command. */
+export interface CommandArguments {
+  /** Loads the library, opens it, sets the options, and initialises. */
+  open: [path: string, preload: readonly string[], options: readonly (readonly [string, string | null])[]]
+  setOption: [name: string, value: string | null]
+  getOption: [name: string]
+  /** `flags`: `DTRACE_C_…`. */
+  compile: [source: string, args: readonly string[], flags: number]
+  enable: [program: number]
+  go: []
+  stop: []
+  close: []
+  mark: [numbers: readonly [bigint, bigint, bigint, bigint]]
+  /** Has no answer. */
+  taken: [kind: number]
+}
+
+/** What each command gives. */
+export interface CommandResults {
+  /** libdtrace's version. */
+  open: string
+  setOption: undefined
+  getOption: number
+  /** The number of the program. */
+  compile: number
+  enable: Enabled
+  go: undefined
+  stop: undefined
+  close: undefined
+  mark: undefined
+  taken: undefined
+}
+
+export type CommandName = keyof CommandArguments
+
+type Writers = {
+  [Name in CommandName]: [
+    number: number,
+    write: (writer: CommandWriter, ...args: CommandArguments[Name]) => void,
+  ]
+}
+
+/** `CommandName` of `native/protocol.h`, and the order of the arguments. */
+const WRITERS: Writers = {
+  open: [
+    1,
+    (writer, path, preload, options) => {
+      writer.text(path).texts(preload).word(options.length)
+      for (const [name, value] of options) writer.text(name).optionalText(value)
+    },
+  ],
+  setOption: [2, (writer, name, value) => writer.text(name).optionalText(value)],
+  getOption: [3, (writer, name) => writer.text(name)],
+  compile: [4, (writer, source, args, flags) => writer.text(source).texts(args).word(flags)],
+  enable: [5, (writer, program) => writer.word(program)],
+  go: [6, () => {}],
+  stop: [7, () => {}],
+  close: [8, () => {}],
+  mark: [
+    9,
+    (writer, numbers) => {
+      for (const number of numbers) writer.long(number)
+    },
+  ],
+  taken: [10, (writer, kind) => writer.byte(kind)],
+}
+
+/** A command as it goes to the session. */
+export function encodeCommand<Name extends CommandName>(
+  name: Name,
+  id: number,
+  args: CommandArguments[Name],
+): Uint8Array {
+  const [number, write] = WRITERS[name]
+  const writer = new CommandWriter().byte(number).word(id)
+  write(writer, ...args)
+  return writer.done()
+}
+
+const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1
+
+/** Writes what `CommandReader` reads, in the machine's byte order. */
+class CommandWriter {
+  #buffer = Buffer.alloc(256)
+  #length = 0
+
+  byte(value: number): this {
+    this.#buffer.writeUInt8(value, this.#room(1))
+    return this
+  }
+
+  word(value: number): this {
+    const at = this.#room(4)
+    if (LITTLE_ENDIAN) this.#buffer.writeUInt32LE(value, at)
+    else this.#buffer.writeUInt32BE(value, at)
+    return this
+  }
+
+  long(value: bigint): this {
+    const at = this.#room(8)
+    const bits = BigInt.asUintN(64, value)
+    if (LITTLE_ENDIAN) this.#buffer.writeBigUInt64LE(bits, at)
+    else this.#buffer.writeBigUInt64BE(bits, at)
+    return this
+  }
+
+  text(value: string): this {
+    const length = Buffer.byteLength(value)
+    this.word(length)
+    const at = this.#room(length)
+    this.#buffer.write(value, at)
+    return this
+  }
+
+  optionalText(value: string | null): this {
+    this.byte(value === null ? 0 : 1)
+    return value === null ? this : this.text(value)
+  }
+
+  texts(values: readonly string[]): this {
+    this.word(values.length)
+    for (const value of values) this.text(value)
+    return this
+  }
+
+  done(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length)
+  }
+
+  /** Makes room, and says where it is. */
+  #room(size: number): number {
+    const at = this.#length
+    this.#length += size
+    if (this.#length > this.#buffer.length) {
+      const larger = Buffer.alloc(Math.max(this.#length, this.#buffer.length * 2))
+      this.#buffer.copy(larger)
+      this.#buffer = larger
+    }
+    return at
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * Where a session runs. A host takes commands and brings messages, both as they travel; it knows nothing of what they mean.
+ */
+import type { NativeMessage } from './messages.js'
+
+/** Takes each message in order. Without a message, `data` is a batch of records; else what comes beside the message. */
+export type Receive = (message: NativeMessage | undefined, data: ArrayBuffer | undefined) => void
+
+export interface SessionHost {
+  /** @throws when the session has ended */
+  send(command: Uint8Array): void
+  /**
+   * Ends the session. With `true` at the end of the process, in any state: then only the probes are taken away, and the memory is
+   * left to the kernel.
+   */
+  dispose(processEnds: boolean): void
+  /** Keeps the event loop alive, or lets it end. */
+  ref(): void
+  unref(): void
+}

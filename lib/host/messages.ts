@@ -1,0 +1,71 @@
+/**
+ * What a session says. `native/protocol.cc` writes it, as JSON; a batch of records comes bare.
+ */
+import type { DTraceErrorCode } from '../errors.js'
+
+/** What a probe is called. */
+export interface NativeProbe {
+  id: number
+  provider: string
+  module: string
+  function: string
+  name: string
+}
+
+/** Why a command failed: a code, libdtrace's words, and its error number. */
+export interface NativeFailure {
+  code: DTraceErrorCode
+  reason: string
+  errno: number
+}
+
+/** One recorded value of a statement, see `native/statement.h`. */
+export interface NativeField {
+  kind: number
+  /** `DTRACEACT_…` */
+  action: number
+  /** Bytes in the kernel's record. */
+  size: number
+  /** Where it is in the record on the wire. */
+  offset: number
+  argument: number
+  /** The format of the `printf` that begins with this value. */
+  format?: string
+}
+
+/** The layout of a statement's records. */
+export interface NativeLayout {
+  /** Bytes of one record on the wire. */
+  size: number
+  fields: NativeField[]
+}
+
+/** A command has ended. */
+export interface NativeReply {
+  type: 'reply'
+  id: number
+  failure?: NativeFailure
+  /** What the command gives, see {@link CommandResults} of `commands.ts`. */
+  value?: unknown
+}
+
+/** Everything that is no answer to a command, in the order in which it happened. */
+export type SessionMessage =
+  | { type: 'batch'; data: ArrayBuffer }
+  | { type: 'source'; source: number; statement: number; probe: NativeProbe; layout?: NativeLayout }
+  | { type: 'drop'; kind: string; cpu: number; count: number; total: number; message: string }
+  | {
+      type: 'fault'
+      count: number
+      probe: NativeProbe
+      cpu: number
+      fault: number
+      name: string
+      /** A decimal number, which may be past 2^53. */
+      address: string
+      message: string
+    }
+  | { type: 'exit'; status: number }
+  | { type: 'died'; failure: NativeFailure }
+
+export type NativeMessage = NativeReply | Exclude<SessionMessage, { type: 'batch' }>

@@ -1,0 +1,80 @@
+#include "commands.h"
+
+#include <utility>
+
+#include "protocol.h"
+
+namespace dtc {
+namespace {
+
+OpenRequest ReadOpen(CommandReader* command) {
+  OpenRequest request{command->Text(), command->Texts(), {}};
+  const uint32_t options = command->Word();
+  for (uint32_t i = 0; i < options; i++) {
+    std::string name = command->Text();
+    if (name.empty()) break;  // no option has an empty name, so the command is cut off
+    request.options.emplace_back(std::move(name), command->OptionalText());
+  }
+  return request;
+}
+
+}  // namespace
+
+// Arguments are read first and the command is sent only when all of it was good.
+bool Dispatch(Session& session, const char* data, size_t size) {
+  CommandReader command(data, size);
+  const auto name = static_cast<CommandName>(command.Byte());
+  const uint32_t id = command.Word();
+  switch (name) {
+    case CommandName::kOpen: {
+      OpenRequest request = ReadOpen(&command);
+      if (command.Good()) session.Open(id, std::move(request));
+      break;
+    }
+    case CommandName::kSetOption: {
+      std::string option = command.Text();
+      std::optional<std::string> value = command.OptionalText();
+      if (command.Good()) session.SetOption(id, std::move(option), std::move(value));
+      break;
+    }
+    case CommandName::kGetOption: {
+      std::string option = command.Text();
+      if (command.Good()) session.GetOption(id, std::move(option));
+      break;
+    }
+    case CommandName::kCompile: {
+      CompileRequest request{command.Text(), command.Texts(), command.Word()};
+      if (command.Good()) session.Compile(id, std::move(request));
+      break;
+    }
+    case CommandName::kEnable: {
+      const uint32_t program = command.Word();
+      if (command.Good()) session.Enable(id, program);
+      break;
+    }
+    case CommandName::kGo:
+      if (command.Good()) session.Go(id);
+      break;
+    case CommandName::kStop:
+      if (command.Good()) session.Stop(id);
+      break;
+    case CommandName::kClose:
+      if (command.Good()) session.Close(id);
+      break;
+    case CommandName::kMark: {
+      const uint64_t numbers[4] = {command.Long(), command.Long(), command.Long(), command.Long()};
+      if (command.Good()) session.Mark(id, numbers);
+      break;
+    }
+    case CommandName::kTaken: {
+      const auto kind = static_cast<PacketKind>(command.Byte());
+      if (command.Good()) session.Taken(kind);
+      break;
+    }
+    default:
+      return false;
+  }
+  return command.Good();
+}
+
+}  // namespace dtc

@@ -1,0 +1,78 @@
+// How commands and messages travel: the same bytes whether the session is in this process or in another one.
+// lib/host/commands.ts writes the commands, lib/host/messages.ts reads the messages.
+// Pure C++: knows neither libdtrace nor N-API, so that it is unit-tested alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "message.h"
+
+namespace dtc {
+
+// ---- Messages: JSON, bytes, or both ----
+
+// The kinds of which only so many may wait for JavaScript (Session::Taken); the numbers are the wire's.
+enum class PacketKind : uint8_t { kControl = 0, kBatch = 1, kFault = 2 };
+
+struct Packet {
+  PacketKind kind;
+  std::string json;        // empty: a batch
+  std::vector<char> data;  // empty: none
+};
+
+Packet Encode(Message message);
+
+// As JSON, for those who put it into something larger.
+std::string ToJson(const ProbeName& probe);
+std::string ToJson(const Statement& statement);
+
+// ---- Commands: one byte that says which, the number of the command, its arguments ----
+
+// The numbers are the wire's.
+enum class CommandName : uint8_t {
+  kOpen = 1,
+  kSetOption = 2,
+  kGetOption = 3,
+  kCompile = 4,
+  kEnable = 5,
+  kGo = 6,
+  kStop = 7,
+  kClose = 8,
+  kMark = 9,
+  kTaken = 10,
+};
+
+// Reads what commands are made of, in the machine's byte order. What is not there, or is longer than what is left,
+// makes the whole command a bad one: all that is read after it is empty.
+class CommandReader {
+ public:
+  CommandReader(const char* data, size_t size) : data_(data), left_(size) {}
+
+  uint8_t Byte() { return Number<uint8_t>(); }
+  uint32_t Word() { return Number<uint32_t>(); }
+  uint64_t Long() { return Number<uint64_t>(); }
+  bool Flag() { return Byte() != 0; }
+  // A word that is the length, then the bytes.
+  std::string Text();
+  // A flag, and if it is set a text.
+  std::optional<std::string> OptionalText();
+  // A word that is the number, then the texts.
+  std::vector<std::string> Texts();
+
+  // Everything was there, and nothing is left.
+  bool Good() const { return good_ && left_ == 0; }
+
+ private:
+  template <typename Value>
+  Value Number();
+  bool Take(void* to, size_t size);
+
+  const char* data_;
+  size_t left_;
+  bool good_ = true;
+};
+
+}  // namespace dtc

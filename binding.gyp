@@ -8,6 +8,7 @@
       "target_name": "dtrace_consumer",
       "sources": [
         "native/addon.cc",
+        "native/code_name.cc",
         "native/commands.cc",
         "native/consumer.cc",
         "native/json.cc",

@@ -26,4 +26,4 @@ export {
 } from './program.js'
 export type { RecordBatch } from './record/batch.js'
 export type { DTraceRecord, Int64, Probe } from './record/decoder.js'
-export { CodeSymbol as Symbol, type Frame, Stack, type Value } from './record/values.js'
+export { CodeSymbol as Symbol, Frame, Stack, type Value } from './record/values.js'

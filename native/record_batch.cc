@@ -70,12 +70,12 @@ void RecordBatch::PutFrames(const Field& field, const std::vector<Frame>& frames
   Store(field.wire_offset, static_cast<uint32_t>(bytes_.size()));
   Store(field.wire_offset + 4, static_cast<uint32_t>(frames.size()));
   for (const Frame& frame : frames) {
-    const auto length = static_cast<uint32_t>(frame.text.size());
-    const uint32_t where[2] = {length == 0 ? 0 : Intern(frame.text.data(), length), length};
+    const auto length = static_cast<uint32_t>(frame.name.size());
+    const uint32_t name[4] = {length == 0 ? 0 : Intern(frame.name.data(), length), length, frame.module, frame.offset};
     const auto* address = reinterpret_cast<const char*>(&frame.address);
-    const auto* text = reinterpret_cast<const char*>(where);
+    const auto* rest = reinterpret_cast<const char*>(name);
     bytes_.insert(bytes_.end(), address, address + sizeof frame.address);
-    bytes_.insert(bytes_.end(), text, text + sizeof where);
+    bytes_.insert(bytes_.end(), rest, rest + sizeof name);
   }
 }
 

@@ -23,10 +23,13 @@ namespace dtc {
 inline constexpr uint32_t kBatchHeaderSize = 32;
 inline constexpr uint32_t kTextIsAscii = 1;
 
-// A code address and its name as libdtrace gives it ("module`symbol+0x12").
+// A code address and what it belongs to. On the wire: the address, where the name is in the text, its length, how much
+// of it is the module, and the offset.
 struct Frame {
   uint64_t address;
-  std::string_view text;
+  std::string_view name = {};  // "module`symbol", "module", or nothing
+  uint32_t module = 0;         // the length of the module's name
+  uint32_t offset = 0;         // from the symbol's start
 };
 
 class RecordBatch {

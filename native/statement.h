@@ -15,7 +15,7 @@ enum class FieldKind : uint8_t {
   kInt = 1,     // 1, 2, 4 or 8 bytes, in place
   kString = 2,  // offset and length into the batch's text
   kBytes = 3,   // offset and length into the batch's bytes
-  kStack = 4,   // offset and number of frames (address, text) in the batch's bytes; the first one is the process
+  kStack = 4,   // offset and number of frames in the batch's bytes; the first one's address is the process
   kSymbol = 5,  // likewise, with one address: sym(), mod()
   kUserSymbol = 6,
 };

@@ -1,7 +1,5 @@
 #include "symbols.h"
 
-#include <cinttypes>
-#include <cstdio>
 #include <cstring>
 
 namespace dtc {
@@ -20,12 +18,6 @@ uint64_t Word(const char* data, size_t index) {
   return word;
 }
 
-std::string Hex(uint64_t number) {
-  char text[32];
-  std::snprintf(text, sizeof text, "0x%" PRIx64, number);
-  return text;
-}
-
 }  // namespace
 
 // Between records only: frames point into the tables.
@@ -38,24 +30,22 @@ void Symbols::Age() {
   }
 }
 
-std::string_view Symbols::Kernel(uint64_t address) {
+const CodeName& Symbols::Kernel(uint64_t address) {
   const auto [entry, is_new] = kernel_.try_emplace(address);
   if (is_new) {
     const auto symbol = platform::SymbolAt(library_.dtrace_lookup_by_addr, handle_, address);
-    const uint64_t offset = symbol && address > symbol->start ? address - symbol->start : 0;
-    entry->second = symbol ? symbol->object + "`" + symbol->name : Hex(address);
-    if (offset != 0) entry->second += "+" + Hex(offset);
+    if (symbol) entry->second = CodeNameOf(symbol->object, symbol->name, address - symbol->start);
   }
   return entry->second;
 }
 
-std::string_view Symbols::User(uint32_t pid, uint64_t address) {
+const CodeName& Symbols::User(uint32_t pid, uint64_t address) {
   const auto [entry, is_new] = user_.try_emplace({pid, address});
   if (is_new) {
     // What has no name comes back as its number.
     char text[1024] = "";
     library_.dtrace_uaddr2str(handle_, static_cast<pid_t>(pid), address, text, sizeof text);
-    entry->second = text;
+    entry->second = ParseCodeName(text);
   }
   return entry->second;
 }
@@ -81,10 +71,18 @@ const std::vector<Frame>& Symbols::Frames(const Field& field, const char* data) 
   }
 
   // Whose addresses they are comes first: the process, or 0 for the kernel.
-  frames_.push_back({pid, {}});
+  frames_.push_back({pid});
+  if (field.kind == FieldKind::kSymbol && words == 0) {
+    // sym() of an int records an int.
+    uint64_t address = 0;
+    std::memcpy(&address, data, field.source_size);
+    const CodeName& name = Kernel(address);
+    frames_.push_back({address, name.text, name.module, name.offset});
+  }
   for (size_t i = first; i < end && Word(data, i) != 0; i++) {
     const uint64_t address = Word(data, i);
-    frames_.push_back({address, user ? User(pid, address) : Kernel(address)});
+    const CodeName& name = user ? User(pid, address) : Kernel(address);
+    frames_.push_back({address, name.text, name.module, name.offset});
   }
   return frames_;
 }

@@ -4,11 +4,10 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "code_name.h"
 #include "libdtrace.h"
 #include "record_batch.h"
 
@@ -34,13 +33,13 @@ class Symbols {
   };
 
   void Age();
-  std::string_view Kernel(uint64_t address);
-  std::string_view User(uint32_t pid, uint64_t address);
+  const CodeName& Kernel(uint64_t address);
+  const CodeName& User(uint32_t pid, uint64_t address);
 
   const Library& library_;
   dtrace_hdl_t* handle_;
-  std::unordered_map<uint64_t, std::string> kernel_;
-  std::unordered_map<UserAddress, std::string, UserAddressHash> user_;
+  std::unordered_map<uint64_t, CodeName> kernel_;
+  std::unordered_map<UserAddress, CodeName, UserAddressHash> user_;
   std::chrono::steady_clock::time_point user_since_;
   std::vector<Frame> frames_;
 };

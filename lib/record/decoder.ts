@@ -5,7 +5,7 @@
 import { DTraceError } from '../errors.js'
 import type { Field, Schema } from './schema.js'
 import { Action } from './schema.js'
-import { CodeSymbol, type Frame, Stack, type Value } from './values.js'
+import { CodeSymbol, Frame, Stack, type SymbolPart, type Value } from './values.js'
 import { FieldKind, FRAME_SIZE, type WireBatch } from './wire.js'
 
 /** The probe of a record: one frozen object per probe. */
@@ -142,33 +142,44 @@ function number64(low: number, high: number, name: string): number {
   return value
 }
 
-function frames(
-  batch: WireBatch,
-  offset: number,
-  count: number,
-): { pid: number | undefined; frames: Frame[] } {
-  const start = batch.bytesStart + offset
-  const pid = batch.u32[start >> 2]
-  const found: Frame[] = []
-  for (let i = 1; i < count; i++) {
-    const at = start + i * FRAME_SIZE
-    found.push({
-      address: batch.u64[at >> 3] as bigint,
-      text: batch.text(batch.u32[(at >> 2) + 2] as number, batch.u32[(at >> 2) + 3] as number),
-    })
-  }
-  return { pid: pid === 0 ? undefined : pid, frames: found }
+/** The frame at byte `at` of the batch. */
+function frame(batch: WireBatch, at: number): Frame {
+  const { u32 } = batch
+  const word = at >> 2
+  const name = u32[word + 2] as number
+  const length = u32[word + 3] as number
+  const module = u32[word + 4] as number
+  return new Frame(
+    batch.u64[at >> 3] as bigint,
+    module === 0 ? undefined : batch.text(name, module),
+    // A backquote is between them.
+    length > module ? batch.text(name + module + 1, length - module - 1) : undefined,
+    u32[word + 5] as number,
+  )
+}
+
+/** Whose addresses they are comes before the frames; 0 is the kernel. */
+function owner(batch: WireBatch, at: number): number | undefined {
+  return batch.u32[at >> 2] || undefined
 }
 
 function stack(batch: WireBatch, offset: number, count: number): Stack {
-  const found = frames(batch, offset, count)
-  return new Stack(found.pid, found.frames)
+  const start = batch.bytesStart + offset
+  const frames: Frame[] = []
+  for (let i = 1; i < count; i++) frames.push(frame(batch, start + i * FRAME_SIZE))
+  return new Stack(owner(batch, start), frames)
 }
 
+const NOWHERE = new Frame(0n, undefined, undefined, 0)
+
 function symbol(batch: WireBatch, offset: number, count: number, action: number): CodeSymbol {
-  const { pid, frames: found } = frames(batch, offset, count)
-  const { address, text } = found[0] ?? { address: 0n, text: '' }
-  // mod() and umod() ask for the module alone.
-  const module = action === Action.mod || action === Action.umod
-  return new CodeSymbol(pid, address, module ? (text.split('`')[0] ?? text) : text)
+  const start = batch.bytesStart + offset
+  const found = count > 1 ? frame(batch, start + FRAME_SIZE) : NOWHERE
+  return new CodeSymbol(owner(batch, start), found, SYMBOL_PARTS[action] ?? 'symbol')
+}
+
+const SYMBOL_PARTS: Readonly<Record<number, SymbolPart>> = {
+  [Action.mod]: 'module',
+  [Action.umod]: 'module',
+  [Action.uaddr]: 'offset',
 }

@@ -15,8 +15,8 @@ export const FieldKind = {
 
 export const BATCH_HEADER_SIZE = 32
 const TEXT_IS_ASCII = 1
-/** Address, offset and length of the text. */
-export const FRAME_SIZE = 16
+/** A frame: its address, where its name is in the text, the name's length, the length of the module in it, the offset. */
+export const FRAME_SIZE = 24
 
 /** How the bytes of D strings become JavaScript strings: `latin1` has one character per byte and loses nothing. */
 export type StringEncoding = 'utf8' | 'latin1'

@@ -15,8 +15,8 @@ Process* CreateProcess(CreateFunction create, dtrace_hdl_t* handle, const char* 
   return create(handle, file, argv);
 }
 
-// `look_up` is dtrace_lookup_by_addr. Nothing where libdtrace knows no symbol. dtrace.h calls its symbol GElf_Sym and
-// takes the name back at its end, so the type comes from the function: the fifth argument points to it.
+// `look_up` is dtrace_lookup_by_addr. Nothing where libdtrace knows not even the module. dtrace.h calls its symbol
+// GElf_Sym and takes the name back at its end, so the type comes from the function: the fifth argument points to it.
 template <typename Symbol>
 std::optional<KernelSymbol> SymbolAt(int (*look_up)(dtrace_hdl_t*, decltype(Symbol::st_value), char*, size_t, Symbol*,
                                                     dtrace_syminfo_t*),
@@ -25,8 +25,12 @@ std::optional<KernelSymbol> SymbolAt(int (*look_up)(dtrace_hdl_t*, decltype(Symb
   char name[1024] = "";
   Symbol symbol = {};
   dtrace_syminfo_t info = {};
-  if (look_up(handle, address, name, sizeof name, &symbol, &info) != 0) return std::nullopt;
-  return KernelSymbol{info.dts_object, info.dts_name, symbol.st_value};
+  if (look_up(handle, address, name, sizeof name, &symbol, &info) == 0) {
+    return KernelSymbol{info.dts_object, info.dts_name, symbol.st_value};
+  }
+  // Without a symbol to fill in, it looks for the module alone.
+  if (look_up(handle, address, name, sizeof name, nullptr, &info) == 0) return KernelSymbol{info.dts_object, {}, 0};
+  return std::nullopt;
 }
 
 }  // namespace dtc::platform

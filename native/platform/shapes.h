@@ -18,7 +18,7 @@ struct StackHeader {
 // What a kernel address belongs to.
 struct KernelSymbol {
   std::string object;
-  std::string name;
+  std::string name;  // empty where only the module is known
   uint64_t start;
 };
 

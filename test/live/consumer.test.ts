@@ -189,6 +189,7 @@ describe('records have the types of the D program', () => {
       const [record] = await collect(consumer.run(clause))
       const [kernel, user, symbol, userSymbol, module] = record?.values ?? []
       expect(String(kernel)).toMatch(/^vmlinux`\w+\+0x/)
+      expect((kernel as Stack).at(0)).toMatchObject({ module: 'vmlinux', symbol: expect.any(String) })
       expect((kernel as Stack).pid).toBeUndefined()
       expect((user as Stack).pid).toBe(child.pid)
       expect(String(user)).toMatch(/`/)

@@ -295,11 +295,12 @@ TEST(RecordBatch, FramesHaveAddressAndName) {
   const Statement statement({Stack(64), Bytes(3)});
   const Field& stack = statement.fields[0];
   const std::vector<Frame> frames = {
-      {4711, {}},
-      {0xffffffff81234567ULL, "vmlinux`do_sys_open+0x10"},
-      {0xffffffff81234568ULL, "vmlinux`do_sys_open+0x10"},
-      {0x7ffff7a00000ULL, "caf\xc3\xa9`main"},
-      {0, ""},
+      {4711},
+      {0xffffffff81234567ULL, "vmlinux`do_sys_open", 7, 0x10},
+      {0xffffffff81234568ULL, "vmlinux`do_sys_open", 7, 0x11},
+      {0x7ffff7a00000ULL, "caf\xc3\xa9`main", 5},
+      {0x7ffff7a00001ULL, "caf\xc3\xa9", 5},
+      {0},
   };
   RecordBatch batch;
   batch.Begin(statement, 0, 0);
@@ -314,13 +315,15 @@ TEST(RecordBatch, FramesHaveAddressAndName) {
 
   const WireReader reader(&batch);
   std::vector<WireReader::ReadFrame> expected;
-  for (const Frame& frame : frames) expected.push_back({frame.address, std::string(frame.text)});
+  for (const Frame& frame : frames) {
+    expected.push_back({frame.address, std::string(frame.name), frame.module, frame.offset});
+  }
   EXPECT_EQ(reader.Frames(reader.Record(statement, 0), stack), expected);
   EXPECT_EQ(reader.Frames(reader.Record(statement, 1), stack).size(), 0U);
   EXPECT_EQ(reader.Frames(reader.Record(statement, 2), stack), expected);
   EXPECT_EQ(reader.Bytes(reader.Record(statement, 1), statement.fields[1]), "def");
   EXPECT_FALSE(reader.ascii());
-  EXPECT_EQ(reader.text_length(), std::strlen("vmlinux`do_sys_open+0x10") + std::strlen("caf\xc3\xa9`main"))
+  EXPECT_EQ(reader.text_length(), std::strlen("vmlinux`do_sys_open") + std::strlen("caf\xc3\xa9`main") + 5)
       << "names are on the wire once, like other strings";
 }
 

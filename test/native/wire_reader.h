@@ -49,8 +49,11 @@ class WireReader {
 
   struct ReadFrame {
     uint64_t address;
-    std::string text;
-    bool operator==(const ReadFrame& other) const { return address == other.address && text == other.text; }
+    std::string name;
+    uint32_t module, offset;
+    bool operator==(const ReadFrame& other) const {
+      return address == other.address && name == other.name && module == other.module && offset == other.offset;
+    }
   };
 
   std::vector<ReadFrame> Frames(size_t record, const Field& field) const {
@@ -59,8 +62,8 @@ class WireReader {
     EXPECT_EQ(offset % 8, 0U) << "frames must be 8-aligned";
     std::vector<ReadFrame> frames;
     for (uint32_t i = 0; i < number; i++) {
-      const size_t frame = bytes_start() + offset + size_t{16} * i;
-      frames.push_back({At<uint64_t>(frame), Text(frame + 8)});
+      const size_t frame = bytes_start() + offset + size_t{24} * i;
+      frames.push_back({At<uint64_t>(frame), Text(frame + 8), At<uint32_t>(frame + 16), At<uint32_t>(frame + 20)});
     }
     return frames;
   }

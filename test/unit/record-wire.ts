@@ -5,9 +5,11 @@ import { BATCH_HEADER_SIZE, FieldKind } from '../../lib/record/wire.js'
 export interface WireRecord {
   source: number
   cpu: number
-  /** An integer, a text, bytes, or frames: [address, text]; the first frame's address is the process. */
-  values: (bigint | string | Uint8Array | [bigint, string][])[]
+  /** An integer, a text, bytes, or frames; the first frame's address is the process. */
+  values: (bigint | string | Uint8Array | WireFrame[])[]
 }
+
+export type WireFrame = [address: bigint, name?: string, module?: number, offset?: number]
 
 const align8 = (size: number): number => (size + 7) & ~7
 
@@ -50,10 +52,10 @@ export function encodeBatch(
             bytes = Buffer.concat([bytes, value])
             place = [start, value.length]
           } else {
-            for (const [address, name] of value ?? []) {
-              const frame = Buffer.alloc(16)
+            for (const [address, name = '', module = 0, distance = 0] of value ?? []) {
+              const frame = Buffer.alloc(24)
               frame.writeBigUInt64LE(address)
-              intern(name).forEach((number, k) => {
+              ;[...intern(name), module, distance].forEach((number, k) => {
                 frame.writeUInt32LE(number, 8 + 4 * k)
               })
               bytes = Buffer.concat([bytes, frame])

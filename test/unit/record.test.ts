@@ -3,7 +3,7 @@ import type { NativeField, NativeLayout } from '../../lib/host/messages.js'
 import { RecordBatch, type Source } from '../../lib/record/batch.js'
 import { createDecoder, type DTraceRecord, type Int64 } from '../../lib/record/decoder.js'
 import { Action, conversions, schemaOf } from '../../lib/record/schema.js'
-import { CodeSymbol, Stack } from '../../lib/record/values.js'
+import { CodeSymbol, Frame, Stack } from '../../lib/record/values.js'
 import { FieldKind, type StringEncoding, WireBatch } from '../../lib/record/wire.js'
 import { encodeBatch, type WireRecord } from './record-wire.js'
 
@@ -146,19 +146,9 @@ describe('bytes, stacks and symbols', () => {
           cpu: 0,
           values: [
             new Uint8Array([1, 2, 3]),
-            [
-              [7n, ''],
-              [16n, 'libc`read+0x1'],
-              [32n, 'a`main'],
-            ],
-            [
-              [7n, ''],
-              [64n, 'libc.so`read'],
-            ],
-            [
-              [0n, ''],
-              [9n, 'vmlinux`f'],
-            ],
+            [[7n], [16n, 'libc`read', 4, 1], [32n, 'a`main', 1], [48n, 'a', 1], [64n]],
+            [[7n], [64n, 'libc.so`read', 7, 2]],
+            [[0n], [9n, 'vmlinux`f', 7, 3]],
           ],
         },
       ],
@@ -168,13 +158,22 @@ describe('bytes, stacks and symbols', () => {
     expect((raw as Uint8Array).buffer.byteLength).toBe(3)
     expect(stack).toEqual(
       new Stack(7, [
-        { address: 16n, text: 'libc`read+0x1' },
-        { address: 32n, text: 'a`main' },
+        new Frame(16n, 'libc', 'read', 1),
+        new Frame(32n, 'a', 'main', 0),
+        new Frame(48n, 'a', undefined, 0),
+        new Frame(64n, undefined, undefined, 0),
       ]),
     )
-    expect(module).toEqual(new CodeSymbol(7, 64n, 'libc.so'))
-    expect(symbol).toEqual(new CodeSymbol(undefined, 9n, 'vmlinux`f'))
-    expect(String(stack)).toBe('libc`read+0x1\na`main')
+    expect(module).toMatchObject({ pid: 7, address: 64n, module: 'libc.so', symbol: 'read', offset: 2 })
+    expect(module).toBeInstanceOf(CodeSymbol)
+    expect(String(module)).toBe('libc.so')
+    expect(symbol).toMatchObject({ pid: undefined, address: 9n, module: 'vmlinux', symbol: 'f', offset: 3 })
+    expect(String(symbol)).toBe('vmlinux`f')
+    expect(String(stack)).toBe('libc`read+0x1\na`main\na`0x30\n0x40')
+    // A stack is used as an array of frames is.
+    const frames = stack as Stack
+    expect([frames.length, frames.at(-1)?.address]).toEqual([4, 64n])
+    expect([...frames].map((frame) => frame.symbol)).toEqual(['read', 'main', undefined, undefined])
   })
 })
 

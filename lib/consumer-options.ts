@@ -2,6 +2,7 @@
  * What `Consumer.open` and `compile` take, and its check.
  */
 import { readFile } from 'node:fs/promises'
+import type { Abortable } from './abort.js'
 import { DTraceError } from './errors.js'
 import type { Options } from './options.js'
 import type { LibraryLocation } from './platform/locate.js'
@@ -22,10 +23,12 @@ export interface OpenOptions<Wide extends Int64 = 'bigint'> {
   queueLimit?: number
   /** The libdtrace to use, instead of the one that is found. */
   library?: LibraryLocation
+  /** Ends the consumer: aborted while it is being opened, `open()` rejects; later, the consumer closes. Its readers get the reason. */
+  signal?: AbortSignal
 }
 
 /** How to compile a program. */
-export interface CompileOptions {
+export interface CompileOptions extends Abortable {
   /** `$1`, `$2`, … of the program. */
   args?: readonly string[]
   /** Arguments that are not given are 0 or "" (as `#pragma D option defaultargs`). */

@@ -2,6 +2,9 @@
  * The consumer: its states, its records, its events.
  */
 import { EventEmitter } from 'node:events'
+import type { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import { type Abortable, abortable, checkSignal, onAbort } from './abort.js'
 import type { ConsumerEvents, ConsumerStats, Drop } from './consumer-events.js'
 import {
   type CompileOptions,
@@ -12,6 +15,7 @@ import {
   readSource,
   sourceText,
 } from './consumer-options.js'
+import { type Operation, publish, traced } from './diagnostics.js'
 import { DTraceError } from './errors.js'
 import type { Enabled } from './host/commands.js'
 import type { SessionMessage } from './host/messages.js'
@@ -25,7 +29,9 @@ import { RecordBatch, type Source } from './record/batch.js'
 import { createDecoder, type Decoder, type DTraceRecord, type Int64, type Probe } from './record/decoder.js'
 import { schemaOf } from './record/schema.js'
 import { type StringEncoding, WireBatch } from './record/wire.js'
+import { Run } from './run.js'
 import { errorOf, type Session } from './session.js'
+import { recordStream, type StreamOptions, webRecordStream } from './stream.js'
 
 /** Where a consumer is in its life. */
 export type ConsumerState = 'open' | 'compiled' | 'running' | 'stopped' | 'closed'
@@ -64,18 +70,31 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   #iterating = false
   #ending: { error: unknown } | undefined
   #closing: Promise<void> | undefined
+  /** Takes the listener of the signal away that ends the consumer. */
+  #ignoreSignal: () => void = () => {}
+  #aborted: { reason: unknown } | undefined
 
   /**
    * Loads libdtrace, opens it, sets the options, and initialises: 0.3 to 0.5 s, off the event loop.
    *
    * @throws `ERR_DTRACE_LIBRARY_NOT_FOUND`, `ERR_DTRACE_ADDON_NOT_FOUND`, `ERR_DTRACE_PERMISSION`, `ERR_DTRACE_TRACEFS`,
-   * `ERR_DTRACE_OPTION`, `ERR_DTRACE_BUSY` (one consumer at a time in a process), `ERR_DTRACE_OPEN`
+   * `ERR_DTRACE_OPTION`, `ERR_DTRACE_BUSY` (one consumer at a time in a process), `ERR_DTRACE_OPEN`, the signal's reason
    * @example
    * const consumer = await Consumer.open({ options: { switchrate: '1ms' } })
    */
   static async open<const Wide extends Int64 = 'bigint'>(
     options: OpenOptions<Wide> = {},
   ): Promise<Consumer<Wide>> {
+    checkSignal(options.signal)
+    const consumer = await traced('open', { options }, () => Consumer.#open(options))
+    const { signal } = options
+    if (signal?.aborted) await consumer.#abort(signal.reason)
+    signal?.throwIfAborted()
+    consumer.#ignoreSignal = onAbort(signal, () => void consumer.#abort(signal?.reason))
+    return consumer
+  }
+
+  static async #open<Wide extends Int64>(options: OpenOptions<Wide>): Promise<Consumer<Wide>> {
     checkOpenOptions(options)
     const library = options.library ?? locateLibrary()
     let deliver: (message: SessionMessage) => void = () => {}
@@ -147,6 +166,13 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     source: string | { file: string } | TypedProgram<unknown>,
     options: CompileOptions = {},
   ): Promise<Program> {
+    return await this.#operate('compile', options.signal, () => this.#compileProgram(source, options), source)
+  }
+
+  async #compileProgram(
+    source: string | { file: string } | TypedProgram<unknown>,
+    options: CompileOptions,
+  ): Promise<Program> {
     if (this.#enabled) {
       throw new DTraceError(
         'ERR_DTRACE_STATE',
@@ -174,7 +200,11 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   }
 
   /** Enables a compiled program's probes; they fire from {@link go} on. @throws `ERR_DTRACE_ENABLE`, `ERR_DTRACE_STATE` */
-  async enable(program: Program): Promise<Enabled> {
+  async enable(program: Program, { signal }: Abortable = {}): Promise<Enabled> {
+    return await this.#operate('enable', signal, () => this.#enable(program))
+  }
+
+  async #enable(program: Program): Promise<Enabled> {
     this.#requireState('enable', 'compiled')
     if (typeof program?.id !== 'number') {
       throw new DTraceError('ERR_DTRACE_ARGUMENT', 'enable() takes what compile() gave')
@@ -195,7 +225,11 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   }
 
   /** Starts tracing. @throws `ERR_DTRACE_ENABLE`, `ERR_DTRACE_PERMISSION`, `ERR_DTRACE_STATE` */
-  async go(): Promise<void> {
+  async go({ signal }: Abortable = {}): Promise<void> {
+    await this.#operate('go', signal, () => this.#go())
+  }
+
+  async #go(): Promise<void> {
     this.#requireState('go', 'compiled')
     if (!this.#enabled) {
       throw new DTraceError('ERR_DTRACE_STATE', 'go(): nothing is enabled yet; call enable(program) first')
@@ -222,6 +256,10 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   /** Stops tracing: END runs, and what is still in the buffers is delivered before this resolves. */
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return
+    await this.#operate('stop', undefined, () => this.#stop())
+  }
+
+  async #stop(): Promise<void> {
     this.#requireState('stop', 'running')
     await this.#session.request('stop', [], ({ reason }) => `tracing can't be stopped: ${reason}`)
     this.#end('stopped')
@@ -232,7 +270,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
    * which takes libdtrace 2 to 4 s, off the event loop. What is still in the buffers is delivered first.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    this.#closing ??= traced('close', { consumer: this }, () => this.#close())
     return this.#closing
   }
 
@@ -305,17 +343,56 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     options?: CompileOptions,
   ): AsyncGenerator<DTraceRecord<EmitFields<Emits, Wide>>>
   run(program: string | { file: string }, options?: CompileOptions): AsyncGenerator<DTraceRecord>
-  async *run(
+  run(
     program: string | { file: string } | TypedProgram<unknown>,
     options: CompileOptions = {},
   ): AsyncGenerator<DTraceRecord<never>> {
-    await this.enable(await this.compile(program, options))
-    await this.go()
-    try {
-      yield* this as AsyncIterable<DTraceRecord<never>>
-    } finally {
-      if (this.#state === 'running') await this.stop()
-    }
+    const { signal } = options
+    return new Run({
+      begin: async () => {
+        await this.enable(await this.compile(program, options), options)
+        await this.go(options)
+        return this[Symbol.asyncIterator]() as AsyncIterator<DTraceRecord<never>>
+      },
+      end: async () => {
+        if (this.#state === 'running' && this.#closing === undefined) await this.stop()
+      },
+      signal,
+    })
+  }
+
+  /**
+   * The records, one by one, as the consumer itself gives them to a loop; with a signal, which ends the loop with its reason. Tracing
+   * goes on, as after `break`.
+   *
+   * @throws `ERR_DTRACE_STATE` while another loop reads
+   */
+  records({ signal }: Abortable = {}): AsyncIterableIterator<DTraceRecord> {
+    checkSignal(signal)
+    const records = this[Symbol.asyncIterator]()
+    if (signal === undefined) return records
+    return new Run({
+      begin: async () => records,
+      end: async () => void (await records.return?.()),
+      signal,
+    }).start()
+  }
+
+  /**
+   * The records as a stream of objects. It is a reader like a loop: one at a time, and what it is too slow for is a drop of kind
+   * `'reader'`. When it ends or is destroyed, tracing stops.
+   *
+   * @throws `ERR_DTRACE_STATE` while another reader reads
+   * @example
+   * await pipeline(consumer.stream(), new Transform({ … }), createWriteStream('opens.jsonl'))
+   */
+  stream(options: StreamOptions = {}): Readable {
+    return recordStream(this, options)
+  }
+
+  /** The same as a web stream; cancelling it stops the tracing. */
+  webStream(): ReadableStream<DTraceRecord> {
+    return webRecordStream(this)
   }
 
   /** Not in this version. @throws `ERR_DTRACE_UNSUPPORTED` */
@@ -348,17 +425,36 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     }
   }
 
+  /** A call that subscribers of its channel see. One that is aborted leaves nothing but a closed consumer. */
+  #operate<Value>(
+    name: Operation,
+    signal: AbortSignal | undefined,
+    work: () => Promise<Value>,
+    source?: unknown,
+  ): Promise<Value> {
+    const message = { consumer: this, ...(source === undefined ? {} : { source }) }
+    return traced(name, message, () => abortable(signal, work, () => this.close()))
+  }
+
+  /** Its signal has aborted: readers are told when all is gone. */
+  async #abort(reason: unknown): Promise<void> {
+    this.#aborted ??= { reason }
+    await this.close()
+  }
+
   async #close(): Promise<void> {
+    this.#ignoreSignal()
     if (this.#state === 'running') {
       // What is in the buffers was recorded for somebody.
       await this.#session.request('stop', [], ({ reason }) => reason).catch(() => {})
     }
     // What is being compiled may have the session replaced.
     await this.#compiling
-    this.#end('closed')
+    if (this.#aborted === undefined) this.#end('closed')
     await this.#session.request('close', [], ({ reason }) => reason).catch(() => {})
     this.#session.dispose()
     this.#opening.dispose()
+    if (this.#aborted !== undefined) this.#end('closed', this.#aborted.reason)
     this.emit('close')
   }
 
@@ -405,13 +501,16 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
         this.#drop(message)
         break
       case 'fault': {
-        const { type: _, probe, address, ...fault } = message
+        const { type: _, probe, address, ...rest } = message
         this.#stats.errors += message.count
-        this.emit('fault', { probe: this.#probe(probe), address: BigInt(address), ...fault })
+        const fault = { probe: this.#probe(probe), address: BigInt(address), ...rest }
+        publish('fault', this, { fault })
+        this.emit('fault', fault)
         break
       }
       case 'exit':
         this.#end('stopped')
+        publish('exit', this, { status: message.status })
         this.emit('exit', { status: message.status })
         break
       case 'died': {
@@ -421,6 +520,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
         )
         const told = this.#iterating
         this.#end('stopped', error)
+        publish('error', this, { error })
         // A reader gets it from the loop; as an event without a listener it would end the process as well.
         if (!told || this.listenerCount('error') > 0) this.emit('error', error)
       }
@@ -469,6 +569,8 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     const total = (this.#dropped.get(kind) ?? 0) + count
     this.#dropped.set(kind, total)
     this.#stats.drops += count
-    this.emit('drop', { kind, cpu, count, total, message })
+    const drop = { kind, cpu, count, total, message }
+    publish('drop', this, { drop })
+    this.emit('drop', drop)
   }
 }

@@ -1,7 +1,10 @@
 /** DTrace embedded in Node.js. */
+
+export type { Abortable } from './abort.js'
 export { Consumer, type ConsumerState, type Program } from './consumer.js'
 export type { ConsumerEvents, ConsumerStats, Drop, Fault } from './consumer-events.js'
 export type { CompileOptions, OpenOptions } from './consumer-options.js'
+export type { EventMessages, Operation, OperationMessage } from './diagnostics.js'
 export { DTraceError, type DTraceErrorCode, type DTraceErrorDetail } from './errors.js'
 export type { Enabled } from './host/commands.js'
 export type { Options, OptionValue } from './options.js'
@@ -27,3 +30,5 @@ export {
 export type { RecordBatch } from './record/batch.js'
 export type { DTraceRecord, Int64, Probe } from './record/decoder.js'
 export { CodeSymbol as Symbol, Frame, Stack, type Value } from './record/values.js'
+export type { StreamOptions } from './stream.js'
+export { type Trace, type TraceEvents, type TraceOptions, trace } from './trace.js'

@@ -69,6 +69,10 @@ export class RecordQueue<Record> implements AsyncIterableIterator<Record> {
     return this
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return()
+  }
+
   #take(): Record {
     this.#queued--
     return this.#current[this.#position++] as Record

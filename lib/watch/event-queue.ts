@@ -73,4 +73,8 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
   [Symbol.asyncIterator](): this {
     return this
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return()
+  }
 }

@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { type Abortable, abortable, checkSignal, onAbort } from '../abort.js'
 import { Consumer } from '../consumer.js'
 import type { ConsumerStats, Drop, Fault } from '../consumer-events.js'
 import { DTraceError } from '../errors.js'
@@ -16,8 +17,8 @@ import type { DTraceRecord } from '../record/decoder.js'
 import { emitApart } from './emit.js'
 import { EventQueue } from './event-queue.js'
 
-/** What every watcher's `start` takes. */
-export interface WatcherOptions {
+/** What every watcher's `start` takes. With `signal` it stops when that aborts; its loop rejects with the reason then. */
+export interface WatcherOptions extends Abortable {
   /** The most events that wait for a slow `for await` reader; more are dropped, and counted. Default 100,000. */
   queueLimit?: number
   /** DTrace options of the session, as `Consumer.open` takes them. */
@@ -26,8 +27,13 @@ export interface WatcherOptions {
   library?: LibraryLocation
 }
 
+export const signalSchema: z.ZodType<AbortSignal | undefined> = z
+  .instanceof(AbortSignal, { error: 'is an AbortSignal' })
+  .optional()
+
 /** For the schemas of watchers' options. */
 export const watcherShape = {
+  signal: signalSchema,
   queueLimit: z.int().min(1).default(100_000),
   options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   library: z.looseObject({ path: z.string() }).optional(),
@@ -78,18 +84,27 @@ async function openSession({ options, library }: WatcherOptions): Promise<Consum
   })
 }
 
-/** Runs what follows the opening of a session; if that fails, the session is closed. */
-export async function startWatcher<Started>(
+/** Runs what follows the opening of a session; if that fails or is aborted, the session is closed. */
+export async function startWatcher<Started extends Stoppable>(
   options: WatcherOptions,
   start: (consumer: Consumer) => Promise<Started>,
 ): Promise<Started> {
+  const { signal } = options
+  checkSignal(signal)
   const consumer = await openSession(options)
+  const close = () => consumer.close()
   try {
-    return await start(consumer)
+    const watcher = await abortable(signal, () => start(consumer), close)
+    watcher.stopAt(signal)
+    return watcher
   } catch (error) {
-    await consumer.close()
+    await close()
     throw error
   }
+}
+
+interface Stoppable {
+  stopAt(signal: AbortSignal | undefined): void
 }
 
 /** How a watcher is made. */
@@ -116,6 +131,8 @@ export abstract class Watcher<Event, Events extends WatcherEvents & Record<keyof
   #readyTime = 0
   #ended: { error?: unknown } | undefined
   #stopping: Promise<void> | undefined
+  #ignoreSignal: () => void = () => {}
+  #abortReason: { error: unknown } | undefined
 
   protected constructor(consumer: Consumer, settings: WatcherSettings) {
     super()
@@ -167,6 +184,18 @@ export abstract class Watcher<Event, Events extends WatcherEvents & Record<keyof
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
+  }
+
+  /** @internal The signal of its options: when it aborts, the watcher stops, and then its reader gets the reason. */
+  stopAt(signal: AbortSignal | undefined): void {
+    this.#ignoreSignal = onAbort(signal, () => {
+      this.#abortReason ??= { error: signal?.reason }
+      this.stop().catch((error: Error) => {
+        // Nobody waits for this stop(): what could not be done is told all the same.
+        if ((this as EventEmitter).listenerCount('error') > 0) this.announce('error', error)
+        else process.emitWarning(error)
+      })
+    })
   }
 
   // --- For the watchers --------------------------------------------------------------------------------------------
@@ -250,10 +279,11 @@ export abstract class Watcher<Event, Events extends WatcherEvents & Record<keyof
   }
 
   async #stop(): Promise<void> {
+    this.#ignoreSignal()
     const drained = await Promise.allSettled([this.drain()])
     // The probes are the whole machine's: they don't wait for what a watcher does.
     const rest = await Promise.allSettled([this.finish(), this.consumer.close()])
-    this.#end()
+    this.#end(this.#abortReason?.error)
     this.announce('close')
     const failed = [...drained, ...rest].find(({ status }) => status === 'rejected')
     if (failed?.status === 'rejected') throw failed.reason

@@ -34,13 +34,14 @@ const schema = z.strictObject({
 /** @throws DTraceError `ERR_DTRACE_ARGUMENT` that names the option */
 export function checkMountsOptions(given: MountsOptions): CheckedMountsOptions {
   const { queueLimit, calls } = checkOptions('watchMounts', schema, given)
-  const { options, library } = given
+  const { options, library, signal } = given
   return {
     queueLimit,
     calls,
     chooses: choice(given),
     ...(options === undefined ? {} : { options }),
     ...(library === undefined ? {} : { library }),
+    ...(signal === undefined ? {} : { signal }),
   }
 }
 

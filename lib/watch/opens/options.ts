@@ -61,6 +61,7 @@ export function checkOpensOptions(given: OpensOptions): CheckedOpensOptions {
     options: { ...options },
     chooses: { ...compileWho(given), path: pathChoice(given) },
     ...(given.library === undefined ? {} : { library: given.library }),
+    ...(given.signal === undefined ? {} : { signal: given.signal }),
   }
 }
 

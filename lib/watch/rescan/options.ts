@@ -1,16 +1,18 @@
 /** The options of a rescan watcher, and their check. */
 import { z } from 'zod'
 import { type Duration, type PredicateOptions, parseDuration, type Target } from '../../act/index.js'
-import { checkOptions, type WatcherOptions, watcherShape } from '../watcher.js'
+import { checkOptions, signalSchema, type WatcherOptions, watcherShape } from '../watcher.js'
 import { RESCAN_PLANS, type RescanPlan } from './plan.js'
 
-export interface RescanOptions extends PredicateOptions, WatcherOptions {
+export interface RescanOptions extends PredicateOptions, Omit<WatcherOptions, 'signal'> {
   /** Directories to watch, with all that is below them. */
   paths: string | readonly string[]
   /** Whom to tell: a process, or a command that gets the changes as JSON lines. Without one there are only events. */
   target?: Target
   /** The signal for a process. Default `'SIGHUP'`. */
   signal?: string | number
+  /** What `signal` is to other watchers: the watcher stops when it aborts, and its loop rejects with the reason. */
+  abortSignal?: AbortSignal
   /** The flag that changes set is tested this often, and acted upon when it is set. Default `'60s'`. */
   every?: Duration
   /** Instead of `every`: act when nothing has changed for this long, */
@@ -60,7 +62,10 @@ const schema = z
     processes: text.optional(),
     users: z.union([z.string(), z.number(), z.array(z.union([z.string(), z.number()]))]).optional(),
     target: z.looseObject({}).optional(),
-    signal: z.union([z.string(), z.number()]).optional(),
+    signal: z
+      .union([z.string(), z.number()], 'is a name or a number; an AbortSignal is abortSignal')
+      .optional(),
+    abortSignal: signalSchema,
     every: duration.optional(),
     debounce: duration.optional(),
     maxWait: duration.optional(),

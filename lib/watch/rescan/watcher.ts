@@ -102,8 +102,10 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
     }
     await dispatcher?.check()
 
+    const { signal: _, abortSignal, ...rest } = checked
+    const watcherOptions = abortSignal === undefined ? rest : { ...rest, signal: abortSignal }
     const startPlan = (plan: PlanChoice): Promise<RescanWatcher> =>
-      startWatcher(checked, async (consumer) => {
+      startWatcher(watcherOptions, async (consumer) => {
         const watcher = new RescanWatcher(started, checked, plan, consumer, roots, predicate, dispatcher)
         await watcher.#start()
         return watcher

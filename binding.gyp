@@ -3,14 +3,22 @@
     # Where dtrace.h is: a private copy (set by scripts/setup), else the system's own.
     "dtrace_include%": "<!(node -p \"process.env.DTRACE_INCLUDE || '/usr/include'\")"
   },
+  "target_defaults": {
+    "cflags_cc": ["-std=c++17", "-Wall", "-Wextra", "-fvisibility=hidden", "-idirafter", "<(dtrace_include)"],
+    "xcode_settings": {
+      "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
+      "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+      "OTHER_CPLUSPLUSFLAGS": ["-idirafter", "<(dtrace_include)"]
+    }
+  },
   "targets": [
     {
-      "target_name": "dtrace_consumer",
+      # A session and its thread, for whatever process it runs in.
+      "target_name": "dtrace_session",
+      "type": "static_library",
       "sources": [
-        "native/addon.cc",
         "native/code_name.cc",
         "native/commands.cc",
-        "native/consumer.cc",
         "native/json.cc",
         "native/libdtrace.cc",
         "native/protocol.cc",
@@ -20,16 +28,6 @@
         "native/statement.cc",
         "native/symbols.cc"
       ],
-      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS",
-                  # A worker that is being terminated can't be thrown at; without this, trying to ends the whole process.
-                  "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
-      "cflags_cc": ["-std=c++17", "-Wall", "-Wextra", "-fvisibility=hidden", "-idirafter", "<(dtrace_include)"],
-      "xcode_settings": {
-        "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
-        "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
-        "OTHER_CPLUSPLUSFLAGS": ["-idirafter", "<(dtrace_include)"]
-      },
       "conditions": [
         ["OS=='linux'", {
           # What libdtrace 2 needs beside it. For the other systems everything is in native/platform's headers.
@@ -39,9 +37,26 @@
             "native/platform/linux/procfs_view.cc",
             "native/platform/linux/wakeup.cc"
           ],
-          "libraries": ["-ldl"]
+          "link_settings": { "libraries": ["-ldl"] }
         }]
       ]
+    },
+    {
+      "target_name": "dtrace_consumer",
+      "dependencies": ["dtrace_session"],
+      "sources": ["native/addon.cc", "native/consumer.cc", "native/signal_probe.cc"],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS",
+                  # A worker that is being terminated can't be thrown at; without this, trying to ends the whole process.
+                  "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"]
+    },
+    {
+      # The same session in a process of its own.
+      "target_name": "dtrace-consumer-host",
+      "type": "executable",
+      "dependencies": ["dtrace_session"],
+      "sources": ["native/host/channel.cc", "native/host/main.cc", "native/host/pid.cc", "native/host/policy.cc"],
+      "conditions": [["OS=='linux'", { "ldflags": ["-rdynamic"], "libraries": ["-pthread"] }]]
     }
   ]
 }

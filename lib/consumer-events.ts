@@ -7,7 +7,10 @@ import type { DTraceRecord, Probe } from './record/decoder.js'
 
 /** Records that are lost. */
 export interface Drop {
-  /** `'principal'`, `'aggregation'`, `'dynamic'`, `'speculation'`, … as in DTrace; `'reader'`: a `for await` reader was too slow. */
+  /**
+   * `'principal'`, `'aggregation'`, `'dynamic'`, `'speculation'`, … as in DTrace; `'reader'`: a `for await` reader was too slow;
+   * `'host'`: the child process ended while it was sending them.
+   */
   kind: string
   /** The CPU in whose buffer there was no room; undefined where it is not one CPU's. */
   cpu: number | undefined
@@ -47,11 +50,22 @@ export interface ConsumerStats {
   decodeTime: number
 }
 
+/** Tracing goes on in another child process, after one has ended before its time. */
+export interface Restart {
+  /** Why that one ended: `ERR_DTRACE_HOST_EXITED`. */
+  error: DTraceError
+  /** Restarts so far, this one included. */
+  count: number
+  /** Milliseconds in which nothing was traced. */
+  gap: number
+}
+
 export interface ConsumerEvents {
   batch: [RecordBatch<DTraceRecord>]
   drop: [Drop]
   fault: [Fault]
   exit: [{ status: number }]
+  restart: [Restart]
   error: [DTraceError]
   close: []
 }

@@ -4,6 +4,8 @@
 import { readFile } from 'node:fs/promises'
 import type { Abortable } from './abort.js'
 import { DTraceError } from './errors.js'
+import type { Helper } from './host/child.js'
+import type { HostChoice, HostOptions } from './host/choice.js'
 import type { Options } from './options.js'
 import type { LibraryLocation } from './platform/locate.js'
 import type { Int64 } from './record/decoder.js'
@@ -13,8 +15,18 @@ import type { StringEncoding } from './record/wire.js'
 export interface OpenOptions<Wide extends Int64 = 'bigint'> {
   /** DTrace options, by name. Defaults: `bufsize` 4m, `aggsize` 4m, `switchrate` 10ms, `aggrate` 1s. */
   options?: Options
-  /** Where the session runs. `'auto'` and `'in-process'`: in this process, one at a time. */
-  host?: 'auto' | 'in-process' | 'process'
+  /**
+   * Where the session runs: `'in-process'`, which costs least, one at a time in a process; `'process'`: in a child process, any number of
+   * them, and what goes wrong inside libdtrace doesn't end this one; `'auto'` (default): in this process while that is free, else in
+   * a child. See docs/hosts.md.
+   */
+  host?: HostChoice
+  /** A helper that has privileges which this process lacks; implies `host: 'process'`. See docs/hosts.md. */
+  helper?: Helper
+  /** Milliseconds after which a child process that does not answer is killed. Default 30,000. */
+  hangTimeout?: number
+  /** When the child process ends before its time: start another, with the same programs. Default false. */
+  restart?: boolean
   /** 64-bit integers as `'bigint'` (default), or as `'number'`, where one past 2^53 is an error. */
   int64?: Wide
   /** How bytes become strings: `'utf8'` (default), or `'latin1'`: one character per byte, which loses nothing. */
@@ -44,27 +56,48 @@ export function notYet(what: string): DTraceError {
   )
 }
 
+/** Needs no library: the helper has its own. */
+export const HELPERS_LIBRARY: LibraryLocation = { path: '', preload: [], source: 'system' }
+
+export function hostOptions({
+  host = 'auto',
+  helper,
+  hangTimeout = 30_000,
+}: OpenOptions<Int64>): HostOptions {
+  return { host, helper, hangTimeout }
+}
+
 export function checkOpenOptions({
   host = 'auto',
+  helper,
+  hangTimeout = 30_000,
+  restart = false,
   int64 = 'bigint',
   strings = 'utf8',
   queueLimit = 1,
   options = {},
 }: OpenOptions<Int64>): void {
-  if (host === 'process') throw notYet("host: 'process'")
   const choices: [string, unknown, unknown[]][] = [
     ['host', host, ['auto', 'in-process', 'process']],
     ['int64', int64, ['bigint', 'number']],
     ['strings', strings, ['utf8', 'latin1']],
+    ['restart', restart, [true, false]],
   ]
   for (const [name, value, allowed] of choices) {
     if (!allowed.includes(value)) {
       throw new DTraceError(
         'ERR_DTRACE_ARGUMENT',
-        `${name} is ${allowed.map((choice) => `'${choice}'`).join(' or ')}, not ${JSON.stringify(value)}`,
+        `${name} is ${allowed.map((choice) => (typeof choice === 'string' ? `'${choice}'` : choice)).join(' or ')}, not ${JSON.stringify(value)}`,
       )
     }
   }
+  if (!Number.isFinite(hangTimeout) || hangTimeout < 1000 || hangTimeout > 2 ** 31) {
+    throw new DTraceError(
+      'ERR_DTRACE_ARGUMENT',
+      `hangTimeout is a number of milliseconds, 1000 or more, not ${String(hangTimeout)}`,
+    )
+  }
+  checkHelper(helper, host)
   if (!Number.isInteger(queueLimit) || queueLimit < 1) {
     throw new DTraceError(
       'ERR_DTRACE_ARGUMENT',
@@ -76,6 +109,24 @@ export function checkOpenOptions({
       'ERR_DTRACE_OPTION',
       "options is an object of DTrace options, e.g. { bufsize: '8m' }",
     )
+  }
+}
+
+function checkHelper(helper: unknown, host: HostChoice): void {
+  if (helper === undefined) return
+  const { command, socket } = (helper ?? {}) as { command?: unknown; socket?: unknown }
+  const isCommand =
+    Array.isArray(command) &&
+    command.length > 0 &&
+    command.every((word) => typeof word === 'string' && word !== '')
+  if (isCommand === (typeof socket === 'string' && socket !== '')) {
+    throw new DTraceError(
+      'ERR_DTRACE_ARGUMENT',
+      "helper is { command: ['sudo', '-n', FILE] } or { socket: PATH }: see docs/hosts.md",
+    )
+  }
+  if (host === 'in-process') {
+    throw new DTraceError('ERR_DTRACE_ARGUMENT', "a helper is another process: leave host: 'in-process' out")
   }
 }
 

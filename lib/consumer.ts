@@ -10,6 +10,8 @@ import {
   type CompileOptions,
   checkArguments,
   checkOpenOptions,
+  HELPERS_LIBRARY,
+  hostOptions,
   notYet,
   type OpenOptions,
   readSource,
@@ -19,18 +21,20 @@ import { type Operation, publish, traced } from './diagnostics.js'
 import { DTraceError } from './errors.js'
 import type { Enabled } from './host/commands.js'
 import type { SessionMessage } from './host/messages.js'
-import { Opening } from './opening.js'
+import { Intake } from './intake.js'
+import { loadAddon } from './native.js'
+import { type Opened, Opening } from './opening.js'
 import { checkPragmas, DEFAULT_OPTIONS, type OptionValue, optionText } from './options.js'
 import type { Limitation } from './platform/dlibs.js'
 import { locateLibrary } from './platform/locate.js'
 import type { EmitFields, TypedProgram } from './program.js'
 import { RecordQueue } from './queue.js'
-import { RecordBatch, type Source } from './record/batch.js'
-import { createDecoder, type Decoder, type DTraceRecord, type Int64, type Probe } from './record/decoder.js'
-import { schemaOf } from './record/schema.js'
-import { type StringEncoding, WireBatch } from './record/wire.js'
+import { Recipe } from './recipe.js'
+import type { RecordBatch } from './record/batch.js'
+import type { DTraceRecord, Int64 } from './record/decoder.js'
+import { Restarter } from './restarter.js'
 import { Run } from './run.js'
-import { errorOf, type Session } from './session.js'
+import { errorOf, explainGone, type Session } from './session.js'
 import { recordStream, type StreamOptions, webRecordStream } from './stream.js'
 
 /** Where a consumer is in its life. */
@@ -53,14 +57,12 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   readonly #opening: Opening
   #session: Session
-  readonly #int64: Int64
-  readonly #strings: StringEncoding
+  #hostPid: number
+  readonly #intake: Intake
   readonly #queueLimit: number
-  readonly #decoders = new Map<number, Decoder>()
-  readonly #probes = new Map<number, Probe>()
-  readonly #sources: Source[] = []
-  readonly #stats: ConsumerStats = { records: 0, batches: 0, bytes: 0, drops: 0, errors: 0, decodeTime: 0 }
-  readonly #dropped = new Map<string, number>()
+  readonly #recipe = new Recipe()
+  readonly #restarter: Restarter | undefined
+  #restarting: Promise<void> | undefined
   #state: ConsumerState = 'open'
   #compiling: Promise<unknown> = Promise.resolve()
   #enabled = false
@@ -96,26 +98,29 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   static async #open<Wide extends Int64>(options: OpenOptions<Wide>): Promise<Consumer<Wide>> {
     checkOpenOptions(options)
-    const library = options.library ?? locateLibrary()
+    const library = options.helper === undefined ? (options.library ?? locateLibrary()) : HELPERS_LIBRARY
     let deliver: (message: SessionMessage) => void = () => {}
-    const opening = new Opening(library, { ...DEFAULT_OPTIONS, ...options.options }, (message) =>
-      deliver(message),
+    const opening = new Opening(
+      library,
+      hostOptions(options),
+      { ...DEFAULT_OPTIONS, ...options.options },
+      (message) => deliver(message),
     )
-    const { session, version } = await opening.open()
-    const consumer = new Consumer<Wide>(opening, session, version, options)
+    const consumer = new Consumer<Wide>(opening, await opening.open(), options)
     deliver = (message) => consumer.#receive(message)
     return consumer
   }
 
   /** Use {@link Consumer.open}. */
-  private constructor(opening: Opening, session: Session, version: string, options: OpenOptions<Wide>) {
+  private constructor(opening: Opening, opened: Opened, options: OpenOptions<Wide>) {
     super()
     this.#opening = opening
-    this.#session = session
-    this.version = version
-    this.#int64 = options.int64 ?? 'bigint'
-    this.#strings = options.strings ?? 'utf8'
+    this.#session = opened.session
+    this.#hostPid = opened.pid
+    this.version = opened.version
+    this.#intake = new Intake(options.int64 ?? 'bigint', options.strings ?? 'utf8')
     this.#queueLimit = options.queueLimit ?? 100_000
+    this.#restarter = options.restart === true ? new Restarter(this.#recipe, opening) : undefined
   }
 
   /** What of DTrace this system can't have. All of it is known when the first program has been compiled. */
@@ -125,6 +130,19 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   get state(): ConsumerState {
     return this.#state
+  }
+
+  /** Where the session runs: in this process, or in a child process (or helper). */
+  get host(): 'in-process' | 'process' {
+    return this.#session.kind
+  }
+
+  /**
+   * The process in which libdtrace runs: this one, or the child. It is `pid` in BEGIN and END; `$pid` is always this process. What a
+   * child does to pass records on is seen by programs that look at every process: leave it out by this number.
+   */
+  get hostPid(): number {
+    return this.#hostPid
   }
 
   /** Sets a DTrace option. @throws `ERR_DTRACE_OPTION`, `ERR_DTRACE_STATE` */
@@ -196,6 +214,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     const id = await turn
     if (this.#state === 'open') this.#state = 'compiled'
     this.#idle.add(id)
+    this.#recipe.compiled(text, args, flags)
     return Object.freeze({ id, source: text })
   }
 
@@ -221,6 +240,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       [program.id],
       ({ reason }) => `the program can't be enabled: ${reason}`,
     )
+    this.#recipe.enabled(program.id)
     return enabled
   }
 
@@ -261,6 +281,8 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   async #stop(): Promise<void> {
     this.#requireState('stop', 'running')
+    await this.#restarting
+    if ((this.#state as ConsumerState) === 'stopped') return
     await this.#session.request('stop', [], ({ reason }) => `tracing can't be stopped: ${reason}`)
     this.#end('stopped')
   }
@@ -280,7 +302,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   /** Counts since the consumer was opened. */
   stats(): ConsumerStats {
-    return { ...this.#stats }
+    return { ...this.#intake.stats }
   }
 
   /**
@@ -292,16 +314,13 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
    */
   mark(a: number | bigint, b: number | bigint = 0, c: number | bigint = 0, d: number | bigint = 0): void {
     this.#requireState('mark', 'running')
-    if (process.platform !== 'linux') {
+    // By this process, wherever the session runs: $pid is its number.
+    if (!loadAddon().signalProbe(BigInt(a), BigInt(b), BigInt(c), BigInt(d))) {
       throw new DTraceError(
         'ERR_DTRACE_UNSUPPORTED',
         `mark() needs prctl(2), which ${process.platform} does not have`,
       )
     }
-    // A session that ends before it could do so says it itself.
-    this.#session
-      .request('mark', [[BigInt(a), BigInt(b), BigInt(c), BigInt(d)]], ({ reason }) => reason)
-      .catch(() => {})
   }
 
   /** While tracing, the consumer keeps the process alive; not after this. */
@@ -417,9 +436,9 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       } catch (error) {
         const reason = error instanceof DTraceError ? error.reason : undefined
         if (reason === undefined || this.#state !== 'open' || this.#closing !== undefined) throw error
-        const session = await this.#opening.replace(this.#session, reason)
-        if (session === undefined) throw error
-        this.#session = session
+        const opened = await this.#opening.replace(this.#session, reason)
+        if (opened === undefined) throw error
+        this.#use(opened)
         if (this.#closing !== undefined) throw error
       }
     }
@@ -442,8 +461,15 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     await this.close()
   }
 
+  #use({ session, pid }: Opened): void {
+    this.#session = session
+    this.#hostPid = pid
+  }
+
   async #close(): Promise<void> {
     this.#ignoreSignal()
+    this.#restarter?.giveUp()
+    await this.#restarting
     if (this.#state === 'running') {
       // What is in the buffers was recorded for somebody.
       await this.#session.request('stop', [], ({ reason }) => reason).catch(() => {})
@@ -492,18 +518,16 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   #receive(message: SessionMessage): void {
     switch (message.type) {
       case 'source':
-        this.#addSource(message)
+        this.#intake.addSource(message)
         break
       case 'batch':
-        this.#addBatch(message.data)
+        this.#addBatch(this.#intake.batch(message))
         break
       case 'drop':
         this.#drop(message)
         break
       case 'fault': {
-        const { type: _, probe, address, ...rest } = message
-        this.#stats.errors += message.count
-        const fault = { probe: this.#probe(probe), address: BigInt(address), ...rest }
+        const fault = this.#intake.fault(message)
         publish('fault', this, { fault })
         this.emit('fault', fault)
         break
@@ -513,46 +537,60 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
         publish('exit', this, { status: message.status })
         this.emit('exit', { status: message.status })
         break
-      case 'died': {
-        const error = errorOf(
-          message.failure,
-          `tracing has ended: ${message.failure.reason}; close() the consumer and open another`,
+      case 'died':
+        this.#die(
+          errorOf(
+            message.failure,
+            `tracing has ended: ${message.failure.reason}; close() the consumer and open another`,
+          ),
         )
-        const told = this.#iterating
-        this.#end('stopped', error)
-        publish('error', this, { error })
-        // A reader gets it from the loop; as an event without a listener it would end the process as well.
-        if (!told || this.listenerCount('error') > 0) this.emit('error', error)
-      }
+        break
+      case 'gone':
+        this.#hostGone(message)
     }
   }
 
-  #probe(probe: Probe): Probe {
-    let known = this.#probes.get(probe.id)
-    if (known === undefined) {
-      known = Object.freeze(probe)
-      this.#probes.set(probe.id, known)
+  #die(error: DTraceError): void {
+    const told = this.#iterating
+    this.#end('stopped', error)
+    publish('error', this, { error })
+    // A reader gets it from the loop; as an event without a listener it would end the process as well.
+    if (!told || this.listenerCount('error') > 0) this.emit('error', error)
+  }
+
+  /** The child process has ended before its time. */
+  #hostGone({ failure, lost }: Extract<SessionMessage, { type: 'gone' }>): void {
+    if (this.#closing !== undefined && this.#restarting === undefined) return
+    const error = errorOf(failure, explainGone(failure))
+    if (lost > 0)
+      this.#drop({ kind: 'host', cpu: undefined, count: lost, message: `${lost} records were lost with it` })
+    if (this.#restarter === undefined || this.#state !== 'running') {
+      // Before go() it is a command that fails, or will.
+      if (this.#state === 'running') this.#die(error)
+      else this.#end('stopped', error)
+      return
     }
-    return known
-  }
-
-  #addSource({ source, statement, probe, layout }: Extract<SessionMessage, { type: 'source' }>): void {
-    if (layout !== undefined) this.#decoders.set(statement, createDecoder(schemaOf(layout), this.#int64))
-    const decoder = this.#decoders.get(statement)
-    if (decoder === undefined)
-      throw new DTraceError('ERR_DTRACE_RECORD', `statement ${statement} came without its layout`)
-    this.#sources[source] = { probe: this.#probe(probe), decoder }
-  }
-
-  #addBatch(data: ArrayBuffer): void {
-    const batch = new RecordBatch<DTraceRecord>(
-      new WireBatch(data, this.#strings),
-      this.#sources,
-      this.#stats,
+    if (this.listenerCount('error') > 0) this.emit('error', error)
+    const since = performance.now()
+    this.#intake.reset()
+    this.#restarting = this.#restarter.start(error).then(
+      (opened) => {
+        this.#restarting = undefined
+        if (opened === undefined) return
+        this.#session.dispose()
+        this.#use(opened)
+        this.#session.setBusy(true)
+        const { count } = this.#restarter as Restarter
+        this.emit('restart', { error, count, gap: performance.now() - since })
+      },
+      (failed: unknown) => {
+        this.#restarting = undefined
+        this.#die(failed as DTraceError)
+      },
     )
-    this.#stats.records += batch.length
-    this.#stats.batches++
-    this.#stats.bytes += data.byteLength
+  }
+
+  #addBatch(batch: RecordBatch<DTraceRecord>): void {
     if (this.#iterating || this.listenerCount('batch') === 0) {
       if (!this.#ensureQueue().push(batch)) {
         this.#dropForReader(batch.length, `the reader is too slow (queueLimit ${this.#queueLimit})`)
@@ -565,11 +603,8 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#drop({ kind: 'reader', cpu: undefined, count, message: `${count} records dropped: ${why}` })
   }
 
-  #drop({ kind, cpu, count, message }: Omit<Drop, 'total'>): void {
-    const total = (this.#dropped.get(kind) ?? 0) + count
-    this.#dropped.set(kind, total)
-    this.#stats.drops += count
-    const drop = { kind, cpu, count, total, message }
+  #drop(loss: Omit<Drop, 'total'>): void {
+    const drop = this.#intake.drop(loss)
     publish('drop', this, { drop })
     this.emit('drop', drop)
   }

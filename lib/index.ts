@@ -2,10 +2,12 @@
 
 export type { Abortable } from './abort.js'
 export { Consumer, type ConsumerState, type Program } from './consumer.js'
-export type { ConsumerEvents, ConsumerStats, Drop, Fault } from './consumer-events.js'
+export type { ConsumerEvents, ConsumerStats, Drop, Fault, Restart } from './consumer-events.js'
 export type { CompileOptions, OpenOptions } from './consumer-options.js'
 export type { EventMessages, Operation, OperationMessage } from './diagnostics.js'
 export { DTraceError, type DTraceErrorCode, type DTraceErrorDetail } from './errors.js'
+export type { Helper } from './host/child.js'
+export type { HostChoice } from './host/choice.js'
 export type { Enabled } from './host/commands.js'
 export type { Options, OptionValue } from './options.js'
 export type { Limitation } from './platform/dlibs.js'

@@ -32,6 +32,8 @@ export interface NativeAddon {
   ) => NativeConsumer
   /** What libdtrace is called on this platform. */
   libraryName: string
+  /** See `native/signal_probe.h`. */
+  signalProbe(a: bigint, b: bigint, c: bigint, d: bigint): boolean
 }
 
 let addon: NativeAddon | undefined

@@ -2,8 +2,8 @@
  * Opens a consumer's session; and another in its place, where the first program shows that a D library does not compile on
  * this kernel. libdtrace loads the libraries once per handle, so there is no second try in the same session.
  */
-import { inProcessHost } from './host/in-process.js'
-import type { SessionMessage } from './host/messages.js'
+import { type HostOptions, startHost } from './host/choice.js'
+import type { NativeFailure, SessionMessage } from './host/messages.js'
 import { type OptionValue, optionText } from './options.js'
 import { type DLibraries, prepareDLibraries } from './platform/dlibs.js'
 import type { LibraryLocation } from './platform/locate.js'
@@ -17,25 +17,31 @@ export interface Opened {
   session: Session
   /** libdtrace's version. */
   version: string
+  /** The process in which libdtrace runs. */
+  pid: number
 }
 
 /** What a consumer's sessions are opened with. */
 export class Opening {
   readonly #library: LibraryLocation
+  readonly #host: HostOptions
   readonly #receive: (message: SessionMessage) => void
   /** In the order in which they were set. */
   readonly #settings: [name: string, value: string | null][]
   readonly #ownFolder: boolean
   #later = 0
   #libraries: DLibraries | undefined
+  #limitations: DLibraries['limitations'] = []
   #repairs = 0
 
   constructor(
     library: LibraryLocation,
+    host: HostOptions,
     options: Readonly<Record<string, OptionValue>>,
     receive: (message: SessionMessage) => void,
   ) {
     this.#library = library
+    this.#host = host
     this.#receive = receive
     this.#ownFolder = options.syslibdir !== undefined
     this.#settings = Object.entries(options).flatMap(
@@ -47,14 +53,15 @@ export class Opening {
   }
 
   get limitations(): DLibraries['limitations'] {
-    return this.#libraries?.limitations ?? []
+    return this.#libraries?.limitations ?? this.#limitations
   }
 
   /** @throws what `Consumer.open` throws */
   async open(): Promise<Opened> {
-    const session = new Session(inProcessHost, this.#receive)
+    const session = new Session((receive) => startHost(receive, this.#host), this.#receive)
     try {
-      preflight()
+      // A helper has what this process lacks.
+      if (this.#host.helper === undefined) preflight()
     } catch (error) {
       session.dispose()
       throw error
@@ -63,8 +70,8 @@ export class Opening {
     const [opened, libraries] = await Promise.allSettled([
       session.request(
         'open',
-        [this.#library.path, this.#library.preload, this.#settings.slice(0, this.#later)],
-        (failure) => explainOpen(failure.code, failure.reason, this.#library),
+        [process.pid, this.#library.path, this.#library.preload, this.#settings.slice(0, this.#later)],
+        (failure) => explainOpen(failure, this.#library),
       ),
       this.#prepare(),
     ])
@@ -78,11 +85,12 @@ export class Opening {
         await session.request('setOption', [name, value], ({ reason }) => `option ${name}: ${reason}`)
     } catch (error) {
       this.dispose()
-      if (opened.status === 'fulfilled') await session.request('close', [], ({ reason }) => reason)
+      if (opened.status === 'fulfilled')
+        await session.request('close', [], ({ reason }) => reason).catch(() => {})
       session.dispose()
       throw error
     }
-    return { session, version: opened.value }
+    return { session, ...opened.value }
   }
 
   /** An option that was set later: another session needs it, too. */
@@ -95,27 +103,31 @@ export class Opening {
    *
    * @returns the new session; undefined, with the old one as it was, when the failure is the program's own
    */
-  async replace(session: Session, reason: string): Promise<Session | undefined> {
+  async replace(session: Session, reason: string): Promise<Opened | undefined> {
     if (this.#libraries === undefined || this.#repairs >= MOST_REPAIRS) return undefined
     if (!(await this.#libraries.repair(reason))) return undefined
     this.#repairs++
     await session.request('close', [], (failure) => failure.reason)
     session.dispose()
-    return (await this.open()).session
+    return await this.open()
   }
 
-  /** Removes the folder that was made for the session. */
+  /** Removes the folder that was made for the session; the next open makes another. */
   dispose(): void {
+    this.#limitations = this.limitations
     this.#libraries?.dispose()
+    this.#libraries = undefined
   }
 
   async #prepare(): Promise<void> {
-    // With a folder of the user's choice, what is in it is his.
-    if (!this.#ownFolder) this.#libraries ??= await prepareDLibraries(this.#library)
+    // With a folder of the user's choice, what is in it is his; a helper loads what root has chosen for it.
+    if (!this.#ownFolder && this.#host.helper === undefined)
+      this.#libraries ??= await prepareDLibraries(this.#library)
   }
 }
 
-function explainOpen(code: string, reason: string, library: LibraryLocation): string {
+function explainOpen(failure: NativeFailure, library: LibraryLocation): string {
+  const { code, reason } = failure
   switch (code) {
     case 'ERR_DTRACE_LIBRARY_NOT_FOUND':
       return `${library.path} does not load: ${reason}; run \`dtrace-watch doctor\``

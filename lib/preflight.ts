@@ -3,9 +3,8 @@
  */
 import { accessSync, constants } from 'node:fs'
 import { DTraceError } from './errors.js'
-import { isAlive } from './platform/alive.js'
 import { checkPrivileges } from './platform/checks.js'
-import { findLeftovers, removeLeftovers, removeStaleFolders } from './platform/leftovers.js'
+import { removeStaleFolders } from './platform/leftovers.js'
 
 /** Where libdtrace 2.0 looks for tracefs. */
 const TRACEFS = '/sys/kernel/debug/tracing'
@@ -38,7 +37,5 @@ export function preflight(platform: NodeJS.Platform = process.platform): void {
       { cause },
     )
   }
-  // A consumer that was killed leaves probes named by its process number; the next one of that number would fail to start.
-  removeLeftovers(findLeftovers((pid) => pid !== process.pid && isAlive(pid)))
   removeStaleFolders()
 }

@@ -33,6 +33,7 @@ export class Session {
   #next = 0
   #busy = false
   #keepAlive = true
+  #gone: DTraceError | undefined
   // Node runs an addon's own hooks when the event loop ends by itself, but not at process.exit() or an uncaught exception;
   // probes would be left behind. A worker's end is not the process's: there the hook does it.
   readonly #leave = (): void => {
@@ -45,9 +46,20 @@ export class Session {
       if (message === undefined) {
         if (data !== undefined) receive({ type: 'batch', data })
       } else if (message.type === 'reply') this.#settle(message, data)
-      else receive(message)
+      else {
+        if (message.type === 'gone') {
+          this.#gone = errorOf(message.failure, explainGone(message.failure))
+          this.#rejectAll(this.#gone)
+        }
+        receive(message)
+      }
     })
     process.on('exit', this.#leave)
+  }
+
+  /** Where it runs. */
+  get kind(): SessionHost['kind'] {
+    return this.#host.kind
   }
 
   /** Sends a command to the DTrace thread. */
@@ -75,7 +87,9 @@ export class Session {
     } catch (error) {
       this.#pending
         .get(id)
-        ?.reject(new DTraceError('ERR_DTRACE_STATE', 'the consumer is closed', { cause: error }))
+        ?.reject(
+          this.#gone ?? new DTraceError('ERR_DTRACE_STATE', 'the consumer is closed', { cause: error }),
+        )
       this.#pending.delete(id)
       this.#updateRef()
     }
@@ -87,10 +101,7 @@ export class Session {
     process.off('exit', this.#leave)
     this.#host.dispose(false)
     // The thread answers no more.
-    for (const { reject } of this.#pending.values())
-      reject(new DTraceError('ERR_DTRACE_STATE', 'the consumer is closed'))
-    this.#pending.clear()
-    this.#updateRef()
+    this.#rejectAll(new DTraceError('ERR_DTRACE_STATE', 'the consumer is closed'))
   }
 
   /** While tracing, the session keeps the event loop alive, unless it was told not to. */
@@ -101,6 +112,12 @@ export class Session {
 
   setKeepAlive(keepAlive: boolean): void {
     this.#keepAlive = keepAlive
+    this.#updateRef()
+  }
+
+  #rejectAll(error: DTraceError): void {
+    for (const { reject } of this.#pending.values()) reject(error)
+    this.#pending.clear()
     this.#updateRef()
   }
 
@@ -117,6 +134,11 @@ export class Session {
     if (failure === undefined) pending.resolve({ value, data })
     else pending.reject(errorOf(failure, pending.explain(failure)))
   }
+}
+
+/** Of a session whose process has ended. */
+export function explainGone({ reason }: NativeFailure): string {
+  return `the process that traced has ended: ${reason}; close() the consumer and open another`
 }
 
 /** libdtrace's words end the message, after what they mean here. */

@@ -4,6 +4,7 @@
 
 #include "consumer.h"
 #include "platform/platform.h"
+#include "signal_probe.h"
 
 namespace {
 
@@ -13,8 +14,13 @@ class Addon : public Napi::Addon<Addon> {
     DefineAddon(exports, {
                              InstanceValue("NativeConsumer", dtc::Consumer::Define(env)),
                              InstanceValue("libraryName", Napi::String::New(env, dtc::platform::kLibraryName)),
+                             InstanceMethod<&Addon::SignalProbe>("signalProbe"),
                          });
   }
+
+ private:
+  // NOLINTNEXTLINE(readability-convert-member-functions-to-static): that is how Napi::Addon wants it
+  Napi::Value SignalProbe(const Napi::CallbackInfo& info) { return dtc::SignalProbe(info); }
 };
 
 }  // namespace

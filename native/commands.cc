@@ -2,13 +2,10 @@
 
 #include <utility>
 
-#include "protocol.h"
-
 namespace dtc {
-namespace {
 
 OpenRequest ReadOpen(CommandReader* command) {
-  OpenRequest request{command->Text(), command->Texts(), {}};
+  OpenRequest request{command->Word(), command->Text(), command->Texts(), {}};
   const uint32_t options = command->Word();
   for (uint32_t i = 0; i < options; i++) {
     std::string name = command->Text();
@@ -17,8 +14,6 @@ OpenRequest ReadOpen(CommandReader* command) {
   }
   return request;
 }
-
-}  // namespace
 
 // Arguments are read first and the command is sent only when all of it was good.
 bool Dispatch(Session& session, const char* data, size_t size) {
@@ -61,16 +56,14 @@ bool Dispatch(Session& session, const char* data, size_t size) {
     case CommandName::kClose:
       if (command.Good()) session.Close(id);
       break;
-    case CommandName::kMark: {
-      const uint64_t numbers[4] = {command.Long(), command.Long(), command.Long(), command.Long()};
-      if (command.Good()) session.Mark(id, numbers);
-      break;
-    }
     case CommandName::kTaken: {
       const auto kind = static_cast<PacketKind>(command.Byte());
       if (command.Good()) session.Taken(kind);
       break;
     }
+    case CommandName::kPing:
+      if (command.Good()) session.Ping(id);
+      break;
     default:
       return false;
   }

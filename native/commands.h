@@ -3,9 +3,13 @@
 
 #include <cstddef>
 
+#include "protocol.h"
 #include "session.h"
 
 namespace dtc {
+
+// The arguments of open, for those who have something to say about them.
+OpenRequest ReadOpen(CommandReader* command);
 
 // False for what is no command: the sender does not speak this protocol.
 bool Dispatch(Session& session, const char* data, size_t size);

@@ -41,8 +41,8 @@ enum class CommandName : uint8_t {
   kGo = 6,
   kStop = 7,
   kClose = 8,
-  kMark = 9,
-  kTaken = 10,
+  kTaken = 9,
+  kPing = 60,
 };
 
 // Reads what commands are made of, in the machine's byte order. What is not there, or is longer than what is left,

@@ -1,5 +1,7 @@
 #include "session.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -46,14 +48,20 @@ const char* DropKind(dtrace_dropkind_t kind) {
   return "unknown";
 }
 
-}  // namespace
-
-std::unique_ptr<Session> Session::Start(Sink sink) {
-  if (session_is_live.exchange(true)) return nullptr;
-  return std::unique_ptr<Session>(new Session(std::move(sink)));
+int64_t NowMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
-Session::Session(Sink sink) : sink_(std::move(sink)), thread_(&Session::Run, this) {}
+}  // namespace
+
+std::unique_ptr<Session> Session::Start(Sink sink, ShowPid show_pid) {
+  if (session_is_live.exchange(true)) return nullptr;
+  return std::unique_ptr<Session>(new Session(std::move(sink), show_pid));
+}
+
+Session::Session(Sink sink, ShowPid show_pid)
+    : sink_(std::move(sink)), show_pid_(show_pid), thread_(&Session::Run, this) {}
 
 Session::~Session() {
   {
@@ -110,12 +118,9 @@ void Session::Close(uint32_t id) {
   Post(id, [this] { return DoClose(); });
 }
 
-void Session::Mark(uint32_t id, const uint64_t (&numbers)[4]) {
-  if (platform::SignalProbe(numbers)) {
-    sink_(Reply{id, Success{}});
-  } else {
-    sink_(Reply{id, Failure{"ERR_DTRACE_UNSUPPORTED", "this system has no call that carries numbers to a probe"}});
-  }
+void Session::Ping(uint32_t id) {
+  const int64_t since = working_since_;
+  sink_(Reply{id, Success{json::Text(since == 0 ? 0 : NowMs() - since)}});
 }
 
 void Session::Taken(PacketKind kind) {
@@ -142,7 +147,7 @@ void Session::Run() {
     commands.clear();
     if (running_ && !closed) Work();
   }
-  if (!LeaveQuickly()) DoClose();
+  DoClose();
   std::deque<Command> late;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -154,19 +159,16 @@ void Session::Run() {
   }
 }
 
-// At the end of the process. False when it is not, or when there is nothing to leave.
-bool Session::LeaveQuickly() {
+// At the end of the process: what libdtrace has is given to the kernel, which is about to take all of it.
+void Session::LeaveQuickly() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (!process_ends_) return false;
+    if (!process_ends_) return;
   }
-  if (!handle_) return false;
+  if (!handle_) return;
   leave_.TakeProbesAway();
-  running_ = false;
-  // Given to the kernel, which is about to take all of it.
   handle_->Abandon();
   [[maybe_unused]] const Library* abandoned = library_.release();
-  return true;
 }
 
 // Waits until there is a command, or until it is time to look into the buffers. False when the session is given up.
@@ -193,7 +195,9 @@ void Session::Work() {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (abandoned_ || !commands_.empty()) return;
   }
+  working_since_ = NowMs();
   const auto status = library_->dtrace_work(handle_->get(), nullptr, OnProbeData, OnRecord, this);
+  working_since_ = 0;
   last_work_ = Clock::now();
   if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
     Fail("ERR_DTRACE_SESSION");
@@ -240,13 +244,18 @@ Failure Session::LibraryFailure(const char* code) const {
 Result Session::DoOpen(const OpenRequest& request) {
   if (handle_) return Failure{"ERR_DTRACE_STATE", "the session is open already"};
   std::string error;
+  platform::RemoveLeftovers();
   leave_.Look();
   library_ = Library::Open(request.path, request.preload, &error);
   if (!library_) return Failure{"ERR_DTRACE_LIBRARY_NOT_FOUND", error};
   library_path_ = request.path;
 
+  // dtrace_open() asks for the macro variable $pid alone (dtrace_update(), dt_module.c); whatever else needs the number
+  // of this process, such as BEGIN's probe, asks later.
   int open_error = 0;
+  if (show_pid_ != nullptr) show_pid_(static_cast<pid_t>(request.owner));
   dtrace_hdl_t* opened = library_->dtrace_open(DTRACE_VERSION, 0, &open_error);
+  if (show_pid_ != nullptr) show_pid_(0);
   if (opened == nullptr) {
     Failure failure{"ERR_DTRACE_OPEN", library_->dtrace_errmsg(nullptr, open_error), open_error};
     if (open_error == EACCES || open_error == EPERM) failure.code = "ERR_DTRACE_PERMISSION";
@@ -255,7 +264,7 @@ Result Session::DoOpen(const OpenRequest& request) {
   }
   handle_ = std::make_unique<Handle>(*library_, opened);
 
-  Result result = Success{json::Quote(library_->Version())};
+  Result result = Success{json::Object().Put("version", library_->Version()).Put("pid", getpid()).Done()};
   if (library_->dtrace_setopt(handle_->get(), "statusrate", kStatusrate) != 0) {
     result = LibraryFailure("ERR_DTRACE_OPTION");
     DoClose();
@@ -403,6 +412,7 @@ Result Session::DoStop() {
 }
 
 Result Session::DoClose() {
+  LeaveQuickly();
   running_ = false;
   symbols_.reset();
   sources_.reset();

@@ -4,6 +4,8 @@
 // thread, and libdtrace is called there only.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -26,6 +28,7 @@
 namespace dtc {
 
 struct OpenRequest {
+  uint32_t owner;  // the process that the session works for: what $pid is in D programs
   std::string path;
   std::vector<std::string> preload;
   std::vector<std::pair<std::string, std::optional<std::string>>> options;
@@ -42,11 +45,14 @@ class Session {
   // Takes every message, in order, on the session's thread; must not block.
   using Sink = std::function<void(Message)>;
 
+  // Has getpid() give this number to libdtrace, or the true one again with 0. For a host, which is not the owner.
+  using ShowPid = void (*)(pid_t pid);
+
   // One session at a time in a process: two live handles do not work with libdtrace 2. Null while another is live.
-  static std::unique_ptr<Session> Start(Sink sink);
+  static std::unique_ptr<Session> Start(Sink sink, ShowPid show_pid = nullptr);
   // Ends the session, removes its probes, and joins the thread; what is still queued is answered with a failure.
   ~Session();
-  // Before the destructor, when the process is about to end: only the probes are removed, see Leave.
+  // The process is to end with this session: when it is closed or destroyed, only the probes are removed, see Leave.
   void ProcessEnds();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -59,8 +65,10 @@ class Session {
   void Go(uint32_t id);
   void Stop(uint32_t id);
   void Close(uint32_t id);
-  // On the caller's thread, at once: the traced program's clauses see it between two events of that thread.
-  void Mark(uint32_t id, const uint64_t (&numbers)[4]);
+  // On the caller's thread, at once: answers with the milliseconds for which the DTrace thread has been inside one call
+  // of libdtrace that ought to be short (dtrace_work(), not a command), so that a caller elsewhere can tell that it
+  // hangs.
+  void Ping(uint32_t id);
 
   // JavaScript has taken one: room for one more. See kBatchesInFlight, kFaultsInFlight.
   void Taken(PacketKind kind);
@@ -74,7 +82,7 @@ class Session {
     bool opens;  // the one command that needs no handle
   };
 
-  explicit Session(Sink sink);
+  Session(Sink sink, ShowPid show_pid);
 
   void Post(uint32_t id, Task task, bool opens = false);
   void Run();
@@ -93,7 +101,7 @@ class Session {
   int Go();
   Result DoStop();
   Result DoClose();
-  bool LeaveQuickly();
+  void LeaveQuickly();
   bool InstallHandlers();
   Failure LibraryFailure(const char* code) const;
   bool SetSwitchrate(const char* value);
@@ -114,6 +122,7 @@ class Session {
   static constexpr size_t kBatchSize = size_t{256} * 1024;
 
   const Sink sink_;
+  const ShowPid show_pid_;
 
   // Shared between the threads.
   std::mutex mutex_;
@@ -124,6 +133,7 @@ class Session {
   bool process_ends_ = false;
   std::atomic<int> batches_in_flight_{0};
   std::atomic<int> faults_in_flight_{0};
+  std::atomic<int64_t> working_since_{0};  // milliseconds of the steady clock; 0: not in dtrace_work()
   platform::Wakeup wakeup_;
   platform::Leave leave_;
 

@@ -18,8 +18,13 @@ export const PacketKind = { control: 0, batch: 1, fault: 2 } as const
 
 /** The arguments of each command. */
 export interface CommandArguments {
-  /** Loads the library, opens it, sets the options, and initialises. */
-  open: [path: string, preload: readonly string[], options: readonly (readonly [string, string | null])[]]
+  /** Loads the library, opens it, sets the options, and initialises. `owner`: the process that is `$pid` in programs. */
+  open: [
+    owner: number,
+    path: string,
+    preload: readonly string[],
+    options: readonly (readonly [string, string | null])[],
+  ]
   setOption: [name: string, value: string | null]
   getOption: [name: string]
   /** `flags`: `DTRACE_C_…`. */
@@ -28,15 +33,15 @@ export interface CommandArguments {
   go: []
   stop: []
   close: []
-  mark: [numbers: readonly [bigint, bigint, bigint, bigint]]
   /** Has no answer. */
   taken: [kind: number]
+  ping: []
 }
 
 /** What each command gives. */
 export interface CommandResults {
-  /** libdtrace's version. */
-  open: string
+  /** libdtrace's version, and the process in which it runs. */
+  open: { version: string; pid: number }
   setOption: undefined
   getOption: number
   /** The number of the program. */
@@ -45,8 +50,9 @@ export interface CommandResults {
   go: undefined
   stop: undefined
   close: undefined
-  mark: undefined
   taken: undefined
+  /** Milliseconds for which libdtrace has not returned from dtrace_work(). */
+  ping: number
 }
 
 export type CommandName = keyof CommandArguments
@@ -62,8 +68,8 @@ type Writers = {
 const WRITERS: Writers = {
   open: [
     1,
-    (writer, path, preload, options) => {
-      writer.text(path).texts(preload).word(options.length)
+    (writer, owner, path, preload, options) => {
+      writer.word(owner).text(path).texts(preload).word(options.length)
       for (const [name, value] of options) writer.text(name).optionalText(value)
     },
   ],
@@ -74,13 +80,8 @@ const WRITERS: Writers = {
   go: [6, () => {}],
   stop: [7, () => {}],
   close: [8, () => {}],
-  mark: [
-    9,
-    (writer, numbers) => {
-      for (const number of numbers) writer.long(number)
-    },
-  ],
-  taken: [10, (writer, kind) => writer.byte(kind)],
+  taken: [9, (writer, kind) => writer.byte(kind)],
+  ping: [60, () => {}],
 }
 
 /** A command as it goes to the session. */
@@ -111,14 +112,6 @@ class CommandWriter {
     const at = this.#room(4)
     if (LITTLE_ENDIAN) this.#buffer.writeUInt32LE(value, at)
     else this.#buffer.writeUInt32BE(value, at)
-    return this
-  }
-
-  long(value: bigint): this {
-    const at = this.#room(8)
-    const bits = BigInt.asUintN(64, value)
-    if (LITTLE_ENDIAN) this.#buffer.writeBigUInt64LE(bits, at)
-    else this.#buffer.writeBigUInt64BE(bits, at)
     return this
   }
 

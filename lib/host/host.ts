@@ -7,6 +7,7 @@ import type { NativeMessage } from './messages.js'
 export type Receive = (message: NativeMessage | undefined, data: ArrayBuffer | undefined) => void
 
 export interface SessionHost {
+  readonly kind: 'in-process' | 'process'
   /** @throws when the session has ended */
   send(command: Uint8Array): void
   /**

@@ -16,8 +16,14 @@ export function inProcessHost(receive: Receive): SessionHost {
     if ((error as { code?: string }).code !== 'ERR_DTRACE_BUSY') throw error
     throw new DTraceError(
       'ERR_DTRACE_BUSY',
-      'another consumer is open in this process, and libdtrace allows one at a time: close() it first, or use another process',
+      "another consumer is open in this process, and libdtrace allows one at a time: close() it first, or open this one with host: 'process' (or 'auto')",
     )
   }
-  return native
+  return {
+    kind: 'in-process',
+    send: (command) => native.send(command),
+    dispose: (processEnds) => native.dispose(processEnds),
+    ref: () => native.ref(),
+    unref: () => native.unref(),
+  }
 }

@@ -67,5 +67,7 @@ export type SessionMessage =
     }
   | { type: 'exit'; status: number }
   | { type: 'died'; failure: NativeFailure }
+  /** The host of the session is no more; `lost`: records that are known to have gone with it. */
+  | { type: 'gone'; failure: NativeFailure; lost: number }
 
 export type NativeMessage = NativeReply | Exclude<SessionMessage, { type: 'batch' }>

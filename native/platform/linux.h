@@ -11,6 +11,7 @@
 
 #include "../statement.h"
 #include "linux/leave.h"
+#include "linux/process.h"
 #include "linux/procfs_view.h"
 #include "linux/wakeup.h"
 #include "shapes.h"

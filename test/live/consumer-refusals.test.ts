@@ -72,7 +72,14 @@ describe('bad input is refused with what to do', () => {
     await expect(Consumer.open({ host: 'elsewhere' as never })).rejects.toMatchObject({
       code: 'ERR_DTRACE_ARGUMENT',
     })
-    await expect(Consumer.open({ host: 'process' })).rejects.toMatchObject({ code: 'ERR_DTRACE_UNSUPPORTED' })
+    for (const bad of [
+      { hangTimeout: 10 },
+      { restart: 'yes' as never },
+      { helper: {} as never },
+      { helper: { command: [] as never } },
+      { helper: { socket: '/run/x' }, host: 'in-process' as const },
+    ])
+      await expect(Consumer.open(bad)).rejects.toMatchObject({ code: 'ERR_DTRACE_ARGUMENT' })
     const consumer = await open()
     expect(consumer.state).toBe('open')
   })

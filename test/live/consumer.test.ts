@@ -89,10 +89,13 @@ describe('a consumer goes through its states', () => {
   })
 
   test('a second consumer in the process is refused while the first is open, and welcome after it', async () => {
-    const first = await open()
-    await expect(Consumer.open()).rejects.toMatchObject({ code: 'ERR_DTRACE_BUSY', message: /close\(\)/ })
+    const first = await open({ host: 'in-process' })
+    await expect(Consumer.open({ host: 'in-process' })).rejects.toMatchObject({
+      code: 'ERR_DTRACE_BUSY',
+      message: /close\(\)/,
+    })
     await first.close()
-    const second = await open()
+    const second = await open({ host: 'in-process' })
     expect(second.state).toBe('open')
   })
 
@@ -162,7 +165,7 @@ describe('records have the types of the D program', () => {
         exit(0);
       }`),
     )
-    expect(record?.fields).toMatchObject({ pid: process.pid, big: 1n << 40n, neg: -2n, last: 7 })
+    expect(record?.fields).toMatchObject({ pid: consumer.hostPid, big: 1n << 40n, neg: -2n, last: 7 })
     expect(Object.keys(record?.fields ?? {})).toEqual(['name', 'pid', 'big', 'neg', 'frames', 'last'])
     expect(record?.values[4]).toBe(255)
     expect(record?.fields.frames).toBeInstanceOf(Stack)
@@ -258,7 +261,7 @@ describe('records have the types of the D program', () => {
     for await (const { fields } of consumer.run(typed)) {
       const pid: number = fields.pid
       const wide: bigint = fields.wide
-      expect([pid, wide, fields.small, fields.id]).toEqual([process.pid, -1n, 200, 1n])
+      expect([pid, wide, fields.small, fields.id]).toEqual([consumer.hostPid, -1n, 200, 1n])
       expect(Buffer.from(fields.raw).toString('latin1').replace(/\0.*$/s, '')).toBe(fields.execname)
       break
     }

@@ -7,10 +7,13 @@ import { patience } from './patience.js'
 
 export const run = promisify(execFile)
 
+/** Where the sessions of these tests run: the same tests run over both hosts, see vitest.config.ts. */
+export const HOST = (process.env.DTRACE_TEST_HOST ?? 'in-process') as 'in-process' | 'process'
+
 /** Every test's consumer is closed, whatever becomes of the test: the next one could not be opened. */
 const consumers: { close: () => Promise<void> }[] = []
-export async function open(...args: Parameters<typeof Consumer.open>): Promise<Consumer> {
-  const consumer = (await Consumer.open(...args)) as Consumer
+export async function open(...[options]: Parameters<typeof Consumer.open>): Promise<Consumer> {
+  const consumer = (await Consumer.open({ host: HOST, ...options })) as Consumer
   consumers.push(consumer)
   return consumer
 }

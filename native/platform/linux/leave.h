@@ -20,4 +20,8 @@ class Leave {
   std::set<int> others_;
 };
 
+// Before a session opens: takes away the probes that consumers left behind which were killed. The next one with such a
+// number could not start its own. Only entries that are libdtrace's by their name, and whose process is no more.
+void RemoveLeftovers();
+
 }  // namespace dtc::platform

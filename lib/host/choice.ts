@@ -1,0 +1,27 @@
+/** Which host a session gets. */
+import { DTraceError } from '../errors.js'
+import { childHost, type Helper } from './child.js'
+import type { Receive, SessionHost } from './host.js'
+import { inProcessHost } from './in-process.js'
+
+/** Where a session runs: see `OpenOptions.host`. */
+export type HostChoice = 'auto' | 'in-process' | 'process'
+
+export interface HostOptions {
+  host: HostChoice
+  helper: Helper | undefined
+  /** Milliseconds. */
+  hangTimeout: number
+}
+
+/** @throws `ERR_DTRACE_BUSY`, `ERR_DTRACE_ADDON_NOT_FOUND` */
+export function startHost(receive: Receive, { host, ...options }: HostOptions): SessionHost {
+  if (host === 'process' || options.helper !== undefined) return childHost(receive, options)
+  try {
+    return inProcessHost(receive)
+  } catch (error) {
+    if (host === 'auto' && error instanceof DTraceError && error.code === 'ERR_DTRACE_BUSY')
+      return childHost(receive, options)
+    throw error
+  }
+}

@@ -1,0 +1,69 @@
+/** What a session sends, made into what a consumer gives: sources are noted, batches get their decoders, all is counted. */
+import type { ConsumerStats, Drop, Fault } from './consumer-events.js'
+import { DTraceError } from './errors.js'
+import type { SessionMessage } from './host/messages.js'
+import { RecordBatch, type Source } from './record/batch.js'
+import { createDecoder, type Decoder, type DTraceRecord, type Int64, type Probe } from './record/decoder.js'
+import { schemaOf } from './record/schema.js'
+import { type StringEncoding, WireBatch } from './record/wire.js'
+
+type MessageOf<Type extends SessionMessage['type']> = Extract<SessionMessage, { type: Type }>
+
+export class Intake {
+  readonly stats: ConsumerStats = { records: 0, batches: 0, bytes: 0, drops: 0, errors: 0, decodeTime: 0 }
+  readonly #int64: Int64
+  readonly #strings: StringEncoding
+  readonly #dropped = new Map<string, number>()
+  #decoders = new Map<number, Decoder>()
+  #probes = new Map<number, Probe>()
+  #sources: Source[] = []
+
+  constructor(int64: Int64, strings: StringEncoding) {
+    this.#int64 = int64
+    this.#strings = strings
+  }
+
+  /** Another session follows, which has numbers of its own. Batches that are still unread keep what they need. */
+  reset(): void {
+    this.#decoders = new Map()
+    this.#probes = new Map()
+    this.#sources = []
+  }
+
+  addSource({ source, statement, probe, layout }: MessageOf<'source'>): void {
+    if (layout !== undefined) this.#decoders.set(statement, createDecoder(schemaOf(layout), this.#int64))
+    const decoder = this.#decoders.get(statement)
+    if (decoder === undefined)
+      throw new DTraceError('ERR_DTRACE_RECORD', `statement ${statement} came without its layout`)
+    this.#sources[source] = { probe: this.#probe(probe), decoder }
+  }
+
+  batch({ data }: MessageOf<'batch'>): RecordBatch<DTraceRecord> {
+    const batch = new RecordBatch<DTraceRecord>(new WireBatch(data, this.#strings), this.#sources, this.stats)
+    this.stats.records += batch.length
+    this.stats.batches++
+    this.stats.bytes += data.byteLength
+    return batch
+  }
+
+  fault({ type: _, probe, address, ...fault }: MessageOf<'fault'>): Fault {
+    this.stats.errors += fault.count
+    return { probe: this.#probe(probe), address: BigInt(address), ...fault }
+  }
+
+  drop({ kind, cpu, count, message }: Omit<Drop, 'total'>): Drop {
+    const total = (this.#dropped.get(kind) ?? 0) + count
+    this.#dropped.set(kind, total)
+    this.stats.drops += count
+    return { kind, cpu, count, total, message }
+  }
+
+  #probe(probe: Probe): Probe {
+    let known = this.#probes.get(probe.id)
+    if (known === undefined) {
+      known = Object.freeze(probe)
+      this.#probes.set(probe.id, known)
+    }
+    return known
+  }
+}

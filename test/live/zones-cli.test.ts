@@ -1,13 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { checkoutFolder, locateLibrary } from '../../lib/platform/locate.js'
-import { readManifest } from '../../lib/platform/manifest.js'
 import { scriptFile } from '../../lib/watch/watcher.js'
 import { Cli, cli } from './cli-driver.js'
+import { dtraceCommand } from './dtrace-command.js'
 import { requireDTrace } from './helper.js'
 import { Containers } from './zone-driver.js'
 
@@ -114,11 +111,3 @@ describe('dtrace-watch zones', () => {
     expect(stderr).toMatch(/^dtrace-watch: .*root/)
   })
 })
-
-/** dtrace(1) of the libdtrace that is used. */
-function dtraceCommand(): string | undefined {
-  if (locateLibrary().source === 'system')
-    return ['/usr/sbin/dtrace', '/usr/bin/dtrace'].find((path) => existsSync(path))
-  const command = readManifest(checkoutFolder)?.command
-  return command === undefined ? undefined : join(checkoutFolder, command)
-}

@@ -17,6 +17,8 @@
       "target_name": "dtrace_session",
       "type": "static_library",
       "sources": [
+        "native/aggregation_rows.cc",
+        "native/aggregations.cc",
         "native/code_name.cc",
         "native/commands.cc",
         "native/json.cc",
@@ -32,6 +34,7 @@
         ["OS=='linux'", {
           # What libdtrace 2 needs beside it. For the other systems everything is in native/platform's headers.
           "sources": [
+            "native/platform/linux/cpus.cc",
             "native/platform/linux/descriptors.cc",
             "native/platform/linux/leave.cc",
             "native/platform/linux/procfs_view.cc",

@@ -56,6 +56,17 @@ bool Dispatch(Session& session, const char* data, size_t size) {
     case CommandName::kClose:
       if (command.Good()) session.Close(id);
       break;
+    case CommandName::kAggregations: {
+      AggregationRequest request;
+      request.names = command.Texts();
+      request.joined = command.Flag();
+      request.order = static_cast<AggregationOrder>(command.Byte());
+      request.reverse = command.Flag();
+      request.position = command.Word();
+      request.after = static_cast<AfterSnapshot>(command.Byte());
+      if (command.Good()) session.Snapshot(id, std::move(request));
+      break;
+    }
     case CommandName::kTaken: {
       const auto kind = static_cast<PacketKind>(command.Byte());
       if (command.Good()) session.Taken(kind);

@@ -28,7 +28,12 @@ class Library {
 #define DTC_FUNCTIONS(V)                                                                                 \
   V(open) V(go) V(stop) V(close) V(errno) V(errmsg) V(setopt) V(getopt) V(program_fcompile)            \
   V(program_exec) V(work) V(status) V(handle_err) V(handle_drop) V(printf_format) V(faultstr)            \
-  V(lookup_by_addr) V(uaddr2str)
+  V(lookup_by_addr) V(uaddr2str)                                                                         \
+  V(aggregate_snap) V(aggregate_walk) V(aggregate_walk_joined)                                           \
+  V(aggregate_walk_keysorted) V(aggregate_walk_valsorted)                                                \
+  V(aggregate_walk_keyvarsorted) V(aggregate_walk_valvarsorted)                                          \
+  V(aggregate_walk_keyrevsorted) V(aggregate_walk_valrevsorted)                                          \
+  V(aggregate_walk_keyvarrevsorted) V(aggregate_walk_valvarrevsorted)
 // clang-format on
 #define DTC_DECLARE(name) decltype(&::dtrace_##name) dtrace_##name = nullptr;
   DTC_FUNCTIONS(DTC_DECLARE)

@@ -42,6 +42,7 @@ enum class CommandName : uint8_t {
   kStop = 7,
   kClose = 8,
   kTaken = 9,
+  kAggregations = 30,
   kPing = 60,
 };
 

@@ -117,6 +117,9 @@ void Session::Stop(uint32_t id) {
 void Session::Close(uint32_t id) {
   Post(id, [this] { return DoClose(); });
 }
+void Session::Snapshot(uint32_t id, AggregationRequest request) {
+  Post(id, [this, request = std::move(request)] { return aggregations_->Snapshot(request); });
+}
 
 void Session::Ping(uint32_t id) {
   const int64_t since = working_since_;
@@ -286,6 +289,7 @@ Result Session::DoOpen(const OpenRequest& request) {
   } else {
     symbols_ = std::make_unique<Symbols>(*library_, handle_->get());
     sources_ = std::make_unique<Sources>(*library_, handle_->get(), sink_);
+    aggregations_ = std::make_unique<Aggregations>(*library_, handle_->get(), symbols_.get());
   }
   return result;
 }
@@ -414,6 +418,7 @@ Result Session::DoStop() {
 Result Session::DoClose() {
   LeaveQuickly();
   running_ = false;
+  aggregations_.reset();
   symbols_.reset();
   sources_.reset();
   handle_.reset();
@@ -463,22 +468,7 @@ void Session::Append(const Source& source, const dtrace_probedata_t& data) {
   const Statement& statement = *source.statement;
   batch_.Begin(statement, source.number, static_cast<uint32_t>(data.dtpda_cpu));
   for (const Field& field : statement.fields) {
-    const char* value = data.dtpda_data + field.source_offset;
-    switch (field.kind) {
-      case FieldKind::kNone:
-        break;
-      case FieldKind::kInt:
-        batch_.PutInt(field, value);
-        break;
-      case FieldKind::kString:
-        batch_.PutString(field, value);
-        break;
-      case FieldKind::kBytes:
-        batch_.PutBytes(field, value);
-        break;
-      default:
-        batch_.PutFrames(field, symbols_->Frames(field, value));
-    }
+    PutField(&batch_, symbols_.get(), field, data.dtpda_data + field.source_offset);
   }
   if (source.exit_field != nullptr) {
     int32_t status = 0;

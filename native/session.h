@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "aggregations.h"
 #include "libdtrace.h"
 #include "message.h"
 #include "protocol.h"
@@ -65,6 +66,7 @@ class Session {
   void Go(uint32_t id);
   void Stop(uint32_t id);
   void Close(uint32_t id);
+  void Snapshot(uint32_t id, AggregationRequest request);
   // On the caller's thread, at once: answers with the milliseconds for which the DTrace thread has been inside one call
   // of libdtrace that ought to be short (dtrace_work(), not a command), so that a caller elsewhere can tell that it
   // hangs.
@@ -142,6 +144,7 @@ class Session {
   std::unique_ptr<Handle> handle_;
   std::unique_ptr<Symbols> symbols_;
   std::unique_ptr<Sources> sources_;
+  std::unique_ptr<Aggregations> aggregations_;
   std::vector<dtrace_prog_t*> programs_;
   bool enabled_ = false;
   bool running_ = false;

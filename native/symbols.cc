@@ -87,4 +87,22 @@ const std::vector<Frame>& Symbols::Frames(const Field& field, const char* data) 
   return frames_;
 }
 
+void PutField(RecordBatch* batch, Symbols* symbols, const Field& field, const char* value) {
+  switch (field.kind) {
+    case FieldKind::kNone:
+      break;
+    case FieldKind::kInt:
+      batch->PutInt(field, value);
+      break;
+    case FieldKind::kString:
+      batch->PutString(field, value);
+      break;
+    case FieldKind::kBytes:
+      batch->PutBytes(field, value);
+      break;
+    default:
+      batch->PutFrames(field, symbols->Frames(field, value));
+  }
+}
+
 }  // namespace dtc

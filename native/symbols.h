@@ -44,4 +44,7 @@ class Symbols {
   std::vector<Frame> frames_;
 };
 
+// Puts the value that is at `value` into the batch's record, with the names of its addresses if it has any.
+void PutField(RecordBatch* batch, Symbols* symbols, const Field& field, const char* value);
+
 }  // namespace dtc

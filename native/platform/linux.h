@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <optional>
 
 #include "../statement.h"
+#include "linux/cpus.h"
 #include "linux/leave.h"
 #include "linux/process.h"
 #include "linux/procfs_view.h"
@@ -72,6 +74,68 @@ inline StackHeader ReadStackHeader(const char* data, size_t words, unsigned acti
   }
   const bool user = action == DTRACEACT_USTACK || action == DTRACEACT_JSTACK;
   return {user ? size_t{1} : 0, words, user, user ? static_cast<uint32_t>(header[0]) : 0};
+}
+
+// ---- Aggregations ----
+
+// A snapshot reads the kernel's totals anew; there is no way to have the kernel begin anew but to remove keys.
+inline constexpr bool kSnapshotsAreTotals = true;
+inline constexpr int kAggregationClear = DTRACE_AGGWALK_NEXT;
+
+using AggregationVariable = dtrace_aggid_t;
+
+// The aggregating actions are numbered by their names' order; the numbers are libdtrace's own (dt_aggregate.h).
+inline const char* AggregatingAction(unsigned action) {
+  static constexpr const char* kNames[] = {"avg", "count",    "llquantize", "lquantize", "max",
+                                           "min", "quantize", "stddev",     "sum"};
+  const unsigned index = action - DTRACEACT_AGGREGATION;
+  return index < std::size(kNames) ? kNames[index] : "unknown";
+}
+
+// The first record of the data is the generation, the second the value.
+inline AggregationEntry ReadAggregation(const dtrace_aggdata_t& data) {
+  const dtrace_aggdesc_t& description = *data.dtada_desc;
+  const dtrace_recdesc_t& value = description.dtagd_drecs[1];
+  uint64_t generation = 0;
+  std::memcpy(&generation, data.dtada_data, sizeof generation);
+  return {description.dtagd_name,
+          description.dtagd_varid,
+          AggregatingAction(value.dtrd_action),
+          description.dtagd_sig,
+          description.dtagd_normal,
+          generation,
+          (description.dtagd_flags & DTRACE_AGD_PRINTED) != 0,
+          static_cast<int>(description.dtagd_nkrecs) - 1,
+          data.dtada_key,
+          description.dtagd_ksize,
+          data.dtada_data + value.dtrd_offset,
+          value.dtrd_size};
+}
+
+// The first record of a key is the number of the variable. Of a value's sign nothing is kept: as in what dtrace(1)
+// prints, integers of four and eight bytes have one, smaller ones have none. A string is what has no alignment.
+inline FieldSource DescribeAggregationKey(const dtrace_aggdata_t& data, int index) {
+  constexpr uint64_t kSigned = 1;
+  constexpr uint64_t kByReference = 4;
+  const dtrace_recdesc_t& record = data.dtada_desc->dtagd_krecs[index + 1];
+  uint64_t argument = record.dtrd_arg;
+  if (record.dtrd_action == DTRACEACT_DIFEXPR) {
+    const bool string = record.dtrd_alignment == 1 && record.dtrd_size > 1;
+    argument = string ? kByReference : record.dtrd_size >= 4 ? kSigned : 0;
+  }
+  return {static_cast<uint16_t>(record.dtrd_action),
+          record.dtrd_size,
+          record.dtrd_offset,
+          record.dtrd_alignment,
+          argument,
+          {},
+          false};
+}
+
+// A CPU's own value, with the option aggpercpu; else null.
+inline char* CpuValue(const dtrace_aggdata_t& data, size_t cpu) {
+  if (data.dtada_percpu == nullptr) return nullptr;
+  return data.dtada_percpu[cpu] + data.dtada_desc->dtagd_drecs[1].dtrd_offset;
 }
 
 // ---- Symbols ----

@@ -104,6 +104,101 @@ inline StackHeader ReadStackHeader(const char* data, size_t words, unsigned acti
   return {1, words, true, static_cast<uint32_t>(pid)};
 }
 
+// ---- Aggregations ----
+
+// The kernel hands over what has been added since the last snapshot, and libdtrace adds it up: what a walk clears
+// begins anew, and nothing is lost.
+inline constexpr bool kSnapshotsAreTotals = false;
+inline constexpr int kAggregationClear = DTRACE_AGGWALK_CLEAR;
+
+using AggregationVariable = dtrace_aggvarid_t;
+
+inline const char* AggregatingAction(unsigned action) {
+  switch (action) {
+    case DTRACEAGG_COUNT:
+      return "count";
+    case DTRACEAGG_MIN:
+      return "min";
+    case DTRACEAGG_MAX:
+      return "max";
+    case DTRACEAGG_AVG:
+      return "avg";
+    case DTRACEAGG_SUM:
+      return "sum";
+    case DTRACEAGG_STDDEV:
+      return "stddev";
+    case DTRACEAGG_QUANTIZE:
+      return "quantize";
+    case DTRACEAGG_LQUANTIZE:
+      return "lquantize";
+    case DTRACEAGG_LLQUANTIZE:
+      return "llquantize";
+    default:
+      return "unknown";
+  }
+}
+
+// Key and value are in one block: the number of the variable, the keys, the value. An lquantize() or llquantize()
+// begins with its arguments.
+inline const dtrace_recdesc_t& ValueOf(const dtrace_aggdesc_t& description) {
+  return description.dtagd_rec[description.dtagd_nrecs - 1];
+}
+inline size_t ArgumentsSize(const dtrace_recdesc_t& value) {
+  const bool has = value.dtrd_action == DTRACEAGG_LQUANTIZE || value.dtrd_action == DTRACEAGG_LLQUANTIZE;
+  return has ? sizeof(uint64_t) : 0;
+}
+inline AggregationEntry ReadAggregation(const dtrace_aggdata_t& data) {
+  const dtrace_aggdesc_t& description = *data.dtada_desc;
+  const dtrace_recdesc_t& value = ValueOf(description);
+  const size_t arguments = ArgumentsSize(value);
+  uint64_t signature = 0;
+  std::memcpy(&signature, data.dtada_data + value.dtrd_offset, arguments);
+  return {description.dtagd_name,
+          static_cast<uint32_t>(description.dtagd_varid),
+          AggregatingAction(value.dtrd_action),
+          signature,
+          data.dtada_normal,
+          0,
+          (description.dtagd_flags & DTRACE_AGD_PRINTED) != 0,
+          description.dtagd_nrecs - 2,
+          data.dtada_data,
+          value.dtrd_offset,
+          data.dtada_data + value.dtrd_offset + arguments,
+          value.dtrd_size - arguments};
+}
+
+// Of a value's type the kernel keeps its size alone. As in what dtrace(1) prints, integers of four and eight bytes have
+// a sign, smaller ones have none; what is no integer is taken for a string.
+inline FieldSource DescribeAggregationKey(const dtrace_aggdata_t& data, int index) {
+  constexpr uint64_t kSigned = 1;
+  constexpr uint64_t kByReference = 4;
+  const dtrace_recdesc_t& record = data.dtada_desc->dtagd_rec[index + 1];
+  FieldSource source{static_cast<uint16_t>(record.dtrd_action),
+                     record.dtrd_size,
+                     record.dtrd_offset,
+                     record.dtrd_alignment,
+                     record.dtrd_arg,
+                     {},
+                     false};
+  if (record.dtrd_action == DTRACEACT_DIFEXPR) {
+    const uint32_t size = record.dtrd_size;
+    const bool integer = size == 1 || size == 2 || size == 4 || size == 8;
+    source.argument = !integer ? kByReference : size >= 4 ? kSigned : 0;
+    if (!integer) source.alignment = 1;
+  }
+  return source;
+}
+
+// A CPU's own value, with the option aggpercpu; else null.
+inline char* CpuValue(const dtrace_aggdata_t& data, size_t cpu) {
+  if (data.dtada_percpu == nullptr) return nullptr;
+  const dtrace_recdesc_t& value = ValueOf(*data.dtada_desc);
+  return data.dtada_percpu[cpu] + value.dtrd_offset + ArgumentsSize(value);
+}
+
+// How many CPUs libdtrace keeps values of. None, until it has been seen how each system counts them.
+inline size_t CpuLimit() { return 0; }
+
 // ---- Processes that libdtrace starts or holds ----
 
 using Process = struct ps_prochandle;

@@ -22,4 +22,20 @@ struct KernelSymbol {
   uint64_t start;
 };
 
+// What libdtrace has of one key of an aggregation.
+struct AggregationEntry {
+  const char* name;  // without its @
+  uint32_t id;
+  const char* action;   // count, sum, …
+  uint64_t signature;   // the arguments of lquantize() and llquantize(), as libdtrace packs them
+  uint64_t normal;      // what normalize() said
+  uint64_t generation;  // another one after each clear()
+  bool printed;         // by a printa()
+  int keys;
+  const char* key;  // where DescribeAggregationKey's offsets begin
+  size_t key_size;
+  char* value;
+  size_t value_size;
+};
+
 }  // namespace dtc::platform

@@ -33,6 +33,15 @@ static_assert(kIs<FieldSource, decltype(Describe(std::declval<const dtrace_probe
 static_assert(kIs<void*, decltype(Format(std::declval<const dtrace_probedata_t&>(), 0))>);
 static_assert(kIs<StackHeader, decltype(ReadStackHeader(nullptr, 0, 0))>);
 
+// Aggregations.
+static_assert(kIs<const bool, decltype(kSnapshotsAreTotals)>);
+static_assert(kIs<const int, decltype(kAggregationClear)>);
+static_assert(std::is_integral_v<AggregationVariable>);
+static_assert(kIs<AggregationEntry, decltype(ReadAggregation(std::declval<const dtrace_aggdata_t&>()))>);
+static_assert(kIs<FieldSource, decltype(DescribeAggregationKey(std::declval<const dtrace_aggdata_t&>(), 0))>);
+static_assert(kIs<char*, decltype(CpuValue(std::declval<const dtrace_aggdata_t&>(), 0))>);
+static_assert(kIs<size_t, decltype(CpuLimit())>);
+
 // Symbols.
 std::optional<KernelSymbol> Symbol(dtrace_hdl_t* handle) { return SymbolAt(&dtrace_lookup_by_addr, handle, 0); }
 

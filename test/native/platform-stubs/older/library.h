@@ -66,6 +66,41 @@ typedef int dtrace_consume_probe_f(const dtrace_probedata_t*, void*);
 typedef int dtrace_consume_rec_f(const dtrace_probedata_t*, const dtrace_recdesc_t*, void*);
 dtrace_workstatus_t dtrace_work(dtrace_hdl_t*, FILE*, dtrace_consume_probe_f*, dtrace_consume_rec_f*, void*);
 
+// Aggregations. What libdtrace keeps beside its own differs.
+#define DTRACE_AGD_PRINTED 0x1
+#define DTRACE_AGGWALK_ERROR (-1)
+#define DTRACE_AGGWALK_NEXT 0
+#define DTRACE_AGGWALK_ABORT 1
+#define DTRACE_AGGWALK_CLEAR 2
+#define DTRACE_AGGWALK_NORMALIZE 3
+#define DTRACE_AGGWALK_DENORMALIZE 4
+#define DTRACE_AGGWALK_REMOVE 5
+typedef struct dtrace_aggdata {
+  dtrace_hdl_t* dtada_handle;
+  dtrace_aggdesc_t* dtada_desc;
+  dtrace_eprobedesc_t* dtada_edesc;
+  dtrace_probedesc_t* dtada_pdesc;
+  caddr_t dtada_data;
+  uint64_t dtada_normal;
+  size_t dtada_size;
+  caddr_t dtada_delta;
+  caddr_t* dtada_percpu;
+  caddr_t* dtada_percpu_delta;
+} dtrace_aggdata_t;
+typedef int dtrace_aggregate_f(const dtrace_aggdata_t*, void*);
+typedef int dtrace_aggregate_walk_joined_f(const dtrace_aggdata_t**, const int, void*);
+int dtrace_aggregate_snap(dtrace_hdl_t*);
+int dtrace_aggregate_walk(dtrace_hdl_t*, dtrace_aggregate_f*, void*);
+int dtrace_aggregate_walk_joined(dtrace_hdl_t*, dtrace_aggvarid_t*, int, dtrace_aggregate_walk_joined_f*, void*);
+int dtrace_aggregate_walk_keysorted(dtrace_hdl_t*, dtrace_aggregate_f*, void*);
+int dtrace_aggregate_walk_valsorted(dtrace_hdl_t*, dtrace_aggregate_f*, void*);
+int dtrace_aggregate_walk_keyvarsorted(dtrace_hdl_t*, dtrace_aggregate_f*, void*);
+int dtrace_aggregate_walk_valvarsorted(dtrace_hdl_t*, dtrace_aggregate_f*, void*);
+int dtrace_aggregate_walk_keyrevsorted(dtrace_hdl_t*, dtrace_aggregate_f*, void*);
+int dtrace_aggregate_walk_valrevsorted(dtrace_hdl_t*, dtrace_aggregate_f*, void*);
+int dtrace_aggregate_walk_keyvarrevsorted(dtrace_hdl_t*, dtrace_aggregate_f*, void*);
+int dtrace_aggregate_walk_valvarrevsorted(dtrace_hdl_t*, dtrace_aggregate_f*, void*);
+
 // Handlers.
 #define DTRACE_HANDLE_ABORT (-1)
 #define DTRACE_HANDLE_OK 0

@@ -13,6 +13,8 @@ typedef uint32_t dtrace_id_t;
 typedef uint32_t dtrace_epid_t;
 typedef uint16_t dtrace_actkind_t;
 typedef int64_t dtrace_optval_t;
+typedef uint32_t dtrace_aggid_t;
+typedef int64_t dtrace_aggvarid_t;
 
 #define DTRACE_PROVNAMELEN 64
 #define DTRACE_MODNAMELEN 64
@@ -32,6 +34,16 @@ typedef int64_t dtrace_optval_t;
 #define DTRACEACT_ISPRINTFLIKE(action)                                                             \
   ((action) == DTRACEACT_PRINTF || (action) == DTRACEACT_PRINTA || (action) == DTRACEACT_SYSTEM || \
    (action) == DTRACEACT_FREOPEN)
+
+#define DTRACEAGG_COUNT 0x0701
+#define DTRACEAGG_MIN 0x0702
+#define DTRACEAGG_MAX 0x0703
+#define DTRACEAGG_AVG 0x0704
+#define DTRACEAGG_SUM 0x0705
+#define DTRACEAGG_STDDEV 0x0706
+#define DTRACEAGG_QUANTIZE 0x0707
+#define DTRACEAGG_LQUANTIZE 0x0708
+#define DTRACEAGG_LLQUANTIZE 0x0709
 
 #define DIF_TYPE_CTF 0
 #define DIF_TYPE_STRING 1
@@ -80,3 +92,16 @@ typedef struct dtrace_eprobedesc {
   int dtepd_nrecs;
   dtrace_recdesc_t dtepd_rec[1];
 } dtrace_eprobedesc_t;
+
+// As long as it has records: the number of the variable, the keys, the value.
+typedef struct dtrace_aggdesc {
+  char* dtagd_name;
+  dtrace_aggvarid_t dtagd_varid;
+  int dtagd_flags;
+  dtrace_aggid_t dtagd_id;
+  dtrace_epid_t dtagd_epid;
+  uint32_t dtagd_size;
+  int dtagd_nrecs;
+  uint32_t dtagd_pad;
+  dtrace_recdesc_t dtagd_rec[1];
+} dtrace_aggdesc_t;

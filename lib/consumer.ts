@@ -5,6 +5,10 @@ import { EventEmitter } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import { type Abortable, abortable, checkSignal, onAbort } from './abort.js'
+import type { Aggregation } from './aggregation/aggregation.js'
+import { AggregationQueries } from './aggregation/queries.js'
+import type { JoinedAggregation } from './aggregation/reader.js'
+import type { AggregationOptions, JoinedAggregationOptions } from './aggregation/request.js'
 import type { ConsumerEvents, ConsumerStats, Drop } from './consumer-events.js'
 import {
   type CompileOptions,
@@ -68,6 +72,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   #enabled = false
   /** Programs that are compiled and not enabled. */
   readonly #idle = new Set<number>()
+  readonly #aggregations: AggregationQueries<Wide>
   #queue: RecordQueue<DTraceRecord> | undefined
   #iterating = false
   #ending: { error: unknown } | undefined
@@ -121,6 +126,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#intake = new Intake(options.int64 ?? 'bigint', options.strings ?? 'utf8')
     this.#queueLimit = options.queueLimit ?? 100_000
     this.#restarter = options.restart === true ? new Restarter(this.#recipe, opening) : undefined
+    this.#aggregations = new AggregationQueries(options.int64 ?? 'bigint', options.strings ?? 'utf8')
   }
 
   /** What of DTrace this system can't have. All of it is known when the first program has been compiled. */
@@ -215,6 +221,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     if (this.#state === 'open') this.#state = 'compiled'
     this.#idle.add(id)
     this.#recipe.compiled(text, args, flags)
+    this.#aggregations.addProgram(text)
     return Object.freeze({ id, source: text })
   }
 
@@ -419,9 +426,26 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     throw notYet('probes()')
   }
 
-  /** Not in this version. @throws `ERR_DTRACE_UNSUPPORTED` */
-  async aggregations(): Promise<never> {
-    throw notYet('aggregations()')
+  /**
+   * What the program's aggregations hold now, while it runs or after it has stopped.
+   *
+   * @throws `ERR_DTRACE_STATE`, `ERR_DTRACE_ARGUMENT`, `ERR_DTRACE_RANGE` with `int64: 'number'`, at a value past 2^53
+   * @example
+   * for (const { name, key, value } of await consumer.aggregations({ sort: 'value', reverse: true })) console.log(name, key, value)
+   */
+  async aggregations(options: AggregationOptions = {}): Promise<Aggregation<Wide>[]> {
+    return await this.#aggregations.rows(options, () => this.#tracing('aggregations'))
+  }
+
+  /**
+   * Several aggregations side by side: one row for each key, as `printa()` of several has them.
+   *
+   * @throws as {@link aggregations}
+   * @example
+   * const rows = await consumer.joinedAggregations({ names: ['@calls', '@bytes'] })
+   */
+  async joinedAggregations(options: JoinedAggregationOptions): Promise<JoinedAggregation<Wide>[]> {
+    return await this.#aggregations.joined(options, () => this.#tracing('joinedAggregations'))
   }
 
   /** The first program brings the D libraries with it: what this kernel can't compile of them is left out then. */
@@ -459,6 +483,12 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   async #abort(reason: unknown): Promise<void> {
     this.#aborted ??= { reason }
     await this.close()
+  }
+
+  /** The session, for what can be asked of it while it traces and when it has stopped. */
+  #tracing(what: string): Session {
+    this.#requireState(what, 'running', 'stopped')
+    return this.#session
   }
 
   #use({ session, pid }: Opened): void {

@@ -1,6 +1,19 @@
 /** DTrace embedded in Node.js. */
 
 export type { Abortable } from './abort.js'
+export type {
+  Aggregation,
+  DistributionAggregation,
+  IntegerAggregation,
+} from './aggregation/aggregation.js'
+export { formatAggregations, formatQuantize } from './aggregation/format.js'
+export type { JoinedAggregation } from './aggregation/reader.js'
+export type {
+  AggregationOptions,
+  AggregationSort,
+  JoinedAggregationOptions,
+} from './aggregation/request.js'
+export type { AggregatingAction, Bucket, Integer } from './aggregation/values.js'
 export { Consumer, type ConsumerState, type Program } from './consumer.js'
 export type { ConsumerEvents, ConsumerStats, Drop, Fault, Restart } from './consumer-events.js'
 export type { CompileOptions, OpenOptions } from './consumer-options.js'

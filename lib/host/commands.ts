@@ -2,6 +2,7 @@
  * Commands to a session, as bytes: `native/commands.cc` reads them. The same bytes go to a session in this process and to one
  * in a child process.
  */
+import type { NativeAggregations } from './messages.js'
 
 /** What is enabled. */
 export interface Enabled {
@@ -33,6 +34,15 @@ export interface CommandArguments {
   go: []
   stop: []
   close: []
+  /** A snapshot; the numbers are those of `lib/aggregation/request.ts`. */
+  aggregations: [
+    names: readonly string[],
+    joined: boolean,
+    order: number,
+    reverse: boolean,
+    position: number,
+    after: number,
+  ]
   /** Has no answer. */
   taken: [kind: number]
   ping: []
@@ -50,6 +60,7 @@ export interface CommandResults {
   go: undefined
   stop: undefined
   close: undefined
+  aggregations: NativeAggregations
   taken: undefined
   /** Milliseconds for which libdtrace has not returned from dtrace_work(). */
   ping: number
@@ -80,6 +91,11 @@ const WRITERS: Writers = {
   go: [6, () => {}],
   stop: [7, () => {}],
   close: [8, () => {}],
+  aggregations: [
+    30,
+    (writer, names, joined, order, reverse, position, after) =>
+      writer.texts(names).flag(joined).byte(order).flag(reverse).word(position).byte(after),
+  ],
   taken: [9, (writer, kind) => writer.byte(kind)],
   ping: [60, () => {}],
 }
@@ -106,6 +122,10 @@ class CommandWriter {
   byte(value: number): this {
     this.#buffer.writeUInt8(value, this.#room(1))
     return this
+  }
+
+  flag(value: boolean): this {
+    return this.byte(value ? 1 : 0)
   }
 
   word(value: number): this {

@@ -40,6 +40,29 @@ export interface NativeLayout {
   fields: NativeField[]
 }
 
+/** An aggregation variable, as a snapshot has it. */
+export interface NativeAggregationVariable {
+  id: number
+  /** With its `@`. */
+  name: string
+  /** `count`, `sum`, … */
+  action: string
+  /** A decimal number of 64 bits, as the next one is. */
+  signature: string
+  normal: string
+  epoch: number
+  /** Bytes of a value. */
+  size: number
+  printed: boolean
+}
+
+/** A snapshot of aggregations: what its rows are; the rows are the batch beside it. */
+export interface NativeAggregations {
+  variables: NativeAggregationVariable[]
+  /** By the source number of a record. The last fields are the values of these variables, the others are the key. */
+  layouts: { layout: NativeLayout; variables: number[] }[]
+}
+
 /** A command has ended. */
 export interface NativeReply {
   type: 'reply'

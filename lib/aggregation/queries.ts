@@ -1,0 +1,51 @@
+/**
+ * What can be asked of a consumer's aggregations.
+ */
+import type { CommandArguments } from '../host/commands.js'
+import type { NativeAggregations } from '../host/messages.js'
+import type { Int64 } from '../record/decoder.js'
+import type { StringEncoding } from '../record/wire.js'
+import type { Answer, Session } from '../session.js'
+import type { Aggregation } from './aggregation.js'
+import { AggregationReader, type JoinedAggregation } from './reader.js'
+import {
+  type AggregationOptions,
+  type JoinedAggregationOptions,
+  joinedRequest,
+  snapshotRequest,
+} from './request.js'
+
+/** The session to ask. @throws `ERR_DTRACE_STATE` when there is nothing to ask it yet, or any more */
+export type Asked = () => Session
+
+export class AggregationQueries<Wide extends Int64 = Int64> {
+  readonly #reader: AggregationReader<Wide>
+  /** The programs' texts, which say what aggregations there are. */
+  readonly #sources: string[] = []
+
+  constructor(int64: Int64, strings: StringEncoding) {
+    this.#reader = new AggregationReader(int64 as Wide, strings)
+  }
+
+  addProgram(source: string): void {
+    this.#sources.push(source)
+  }
+
+  async rows(options: AggregationOptions, asked: Asked): Promise<Aggregation<Wide>[]> {
+    const { value, data } = await ask(asked, snapshotRequest(options, this.#sources))
+    return this.#reader.rows(value, data)
+  }
+
+  async joined(options: JoinedAggregationOptions, asked: Asked): Promise<JoinedAggregation<Wide>[]> {
+    const { value, data } = await ask(asked, joinedRequest(options, this.#sources))
+    return this.#reader.joined(value, data)
+  }
+}
+
+function ask(asked: Asked, request: CommandArguments['aggregations']): Promise<Answer<NativeAggregations>> {
+  return asked().requestWithData(
+    'aggregations',
+    request,
+    ({ reason }) => `the aggregations can't be read: ${reason}`,
+  )
+}

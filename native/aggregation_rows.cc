@@ -72,6 +72,8 @@ uint32_t AggregationRows::LayoutOf(const dtrace_aggdata_t& key, const dtrace_agg
     std::vector<FieldSource> sources;
     std::vector<size_t> variables;
     const int keys = platform::ReadAggregation(key).keys;
+    sources.reserve(static_cast<size_t>(keys) + count);
+    variables.reserve(count);
     for (int i = 0; i < keys; i++) sources.push_back(platform::DescribeAggregationKey(key, i));
     for (size_t i = 0; i < count; i++) {
       sources.push_back(BytesOf(platform::ReadAggregation(*values[i]).value_size));

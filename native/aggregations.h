@@ -50,7 +50,7 @@ class Aggregations {
  private:
   // What was cleared of a key: the kernel adds up as before, and this comes off.
   struct Cleared {
-    uint64_t generation;
+    uint64_t generation = 0;
     std::vector<char> value;
     std::vector<char> per_cpu;
   };

@@ -2,6 +2,9 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
+#include <iterator>
+
 namespace dtc {
 
 std::unique_ptr<Library> Library::Open(const std::string& path, const std::vector<std::string>& preload,
@@ -30,11 +33,10 @@ bool Library::Resolve(std::string* error) {
     if (*function == nullptr) *error = std::string("it has no function ") + name;
     return *function != nullptr;
   };
-#define DTC_FIND(name) \
-  if (!find("dtrace_" #name, &dtrace_##name)) return false;
-  DTC_FUNCTIONS(DTC_FIND)
+#define DTC_FIND(name) find("dtrace_" #name, &dtrace_##name),
+  const bool found[] = {DTC_FUNCTIONS(DTC_FIND) !platform::kHasInit || find("dtrace_init", &dtrace_init)};
 #undef DTC_FIND
-  return !platform::kHasInit || find("dtrace_init", &dtrace_init);
+  return std::all_of(std::begin(found), std::end(found), [](bool one) { return one; });
 }
 
 Library::~Library() { dlclose(object_); }

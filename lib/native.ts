@@ -32,6 +32,8 @@ export interface NativeAddon {
   ) => NativeConsumer
   /** What libdtrace is called on this platform. */
   libraryName: string
+  /** A child that this thread has started, or whose end it has been told of: see `native/reaper.h`. */
+  watchChild(pid: number, isThere: boolean): void
   /** See `native/signal_probe.h`. */
   signalProbe(a: bigint, b: bigint, c: bigint, d: bigint): boolean
 }

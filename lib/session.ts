@@ -2,6 +2,7 @@
  * One session: commands as promises, messages handed on in order. Knows how they travel, not what they are for.
  */
 import { isMainThread } from 'node:worker_threads'
+import { atExit } from './at-exit.js'
 import { DTraceError } from './errors.js'
 import {
   type CommandArguments,
@@ -34,11 +35,7 @@ export class Session {
   #busy = false
   #keepAlive = true
   #gone: DTraceError | undefined
-  // Node runs an addon's own hooks when the event loop ends by itself, but not at process.exit() or an uncaught exception;
-  // probes would be left behind. A worker's end is not the process's: there the hook does it.
-  readonly #leave = (): void => {
-    if (isMainThread) this.#host.dispose(true)
-  }
+  readonly #forgetExit: () => void
 
   /** @throws what `start` throws */
   constructor(start: (receive: Receive) => SessionHost, receive: (message: SessionMessage) => void) {
@@ -54,7 +51,10 @@ export class Session {
         receive(message)
       }
     })
-    process.on('exit', this.#leave)
+    // Node runs an addon's own hooks when the event loop ends by itself, but not at process.exit() or an uncaught exception;
+    // probes would be left behind. A worker's end is not the process's: there the hook does it. A child sees the end of its input.
+    const mustLeave = this.#host.kind === 'in-process' && isMainThread
+    this.#forgetExit = mustLeave ? atExit(() => this.#host.dispose(true)) : () => {}
   }
 
   /** Where it runs. */
@@ -98,7 +98,7 @@ export class Session {
 
   /** Ends the thread. After a close, or a failed open. */
   dispose(): void {
-    process.off('exit', this.#leave)
+    this.#forgetExit()
     this.#host.dispose(false)
     // The thread answers no more.
     this.#rejectAll(new DTraceError('ERR_DTRACE_STATE', 'the consumer is closed'))

@@ -4,23 +4,37 @@
 
 #include "consumer.h"
 #include "platform/platform.h"
+#include "reaper.h"
 #include "signal_probe.h"
 
 namespace {
 
 class Addon : public Napi::Addon<Addon> {
  public:
-  Addon(Napi::Env env, Napi::Object exports) {
+  Addon(Napi::Env env, Napi::Object exports) : reaper_(env) {
     DefineAddon(exports, {
                              InstanceValue("NativeConsumer", dtc::Consumer::Define(env)),
                              InstanceValue("libraryName", Napi::String::New(env, dtc::platform::kLibraryName)),
                              InstanceMethod<&Addon::SignalProbe>("signalProbe"),
+                             InstanceMethod<&Addon::WatchChild>("watchChild"),
                          });
   }
 
  private:
   // NOLINTNEXTLINE(readability-convert-member-functions-to-static): that is how Napi::Addon wants it
   Napi::Value SignalProbe(const Napi::CallbackInfo& info) { return dtc::SignalProbe(info); }
+
+  // watchChild(pid, isThere)
+  void WatchChild(const Napi::CallbackInfo& info) {
+    const auto pid = static_cast<pid_t>(info[0].ToNumber().Int32Value());
+    if (info[1].ToBoolean()) {
+      reaper_.Watch(pid);
+    } else {
+      reaper_.Forget(pid);
+    }
+  }
+
+  dtc::Reaper reaper_;
 };
 
 }  // namespace

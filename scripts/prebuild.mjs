@@ -2,7 +2,7 @@
  * `npm run prebuildify`: the addon for this platform, ready-made, below prebuilds/, where node-gyp-build finds it in an installed
  * package. Built aside, so that the checkout's own build stays as it is.
  */
-import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { inRoot, toolEnvironment } from './lib/paths.mjs'
 import { run } from './lib/run.mjs'
@@ -33,4 +33,17 @@ const args = [
   '--target',
   process.version,
 ]
-process.exitCode = await run(process.execPath, [prebuildify, ...args], env)
+const code = await run(process.execPath, [prebuildify, ...args], env)
+
+/** The program for sessions in a child process, beside the addon and for the same C library: see lib/host/locate.ts. */
+function addHost() {
+  const folder = inRoot('prebuilds', `${process.platform}-${process.arch}`)
+  const addon = readdirSync(folder).find((name) => name.endsWith('.node'))
+  const library = /\.(?:glibc|musl)(?=\.node$)/.exec(addon)?.[0] ?? ''
+  copyFileSync(
+    join(staging, 'build', 'Release', 'dtrace-consumer-host'),
+    join(folder, `dtrace-consumer-host${library}`),
+  )
+}
+if (code === 0) addHost()
+process.exitCode = code

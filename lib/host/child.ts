@@ -5,6 +5,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { connect, type Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
+import { isMainThread } from 'node:worker_threads'
+import { loadAddon } from '../native.js'
 import { encodeCommand, PacketKind } from './commands.js'
 import type { Receive, SessionHost } from './host.js'
 import { locateHost } from './locate.js'
@@ -117,6 +119,7 @@ function processChannel(command: readonly [string, ...string[]]): Channel {
   const [file, ...args] = command
   // What programs print with system() goes where it would go in this process.
   const child: ChildProcess = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe', 1] })
+  if (!isMainThread) letBeReaped(child)
   const [input, output, errors] = child.stdio as unknown as [Socket, Socket, Socket]
   let words = ''
   errors.setEncoding('utf8').on('data', (text: string) => {
@@ -147,6 +150,15 @@ function processChannel(command: readonly [string, ...string[]]): Channel {
       })
     },
   }
+}
+
+/** When a worker ends, nobody else would take notice of the end of its children. */
+function letBeReaped(child: ChildProcess): void {
+  const { pid } = child
+  if (pid === undefined) return
+  const { watchChild } = loadAddon()
+  watchChild(pid, true)
+  child.once('exit', () => watchChild(pid, false))
 }
 
 function socketChannel(path: string): Channel {

@@ -10,6 +10,7 @@ import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
 import { release, tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { atExit } from '../at-exit.js'
 import { DTraceError } from '../errors.js'
 import { definitions, dependencies, dropLine, dropMentions, failedPlace } from './dlib-repair.js'
 import { SESSION_FOLDER } from './leftovers.js'
@@ -128,8 +129,9 @@ class Overlay implements DLibraries {
   readonly #libraries = new Map<string, DLibrary>()
   readonly #limitations = new Map<string, Limitation>()
   #folder: string | undefined
+  #forgetExit = (): void => {}
   readonly dispose = (): void => {
-    process.off('exit', this.dispose)
+    this.#forgetExit()
     if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true })
     this.#folder = undefined
   }
@@ -250,7 +252,7 @@ class Overlay implements DLibraries {
     this.dispose()
     const folder = await makeFolder()
     this.#folder = folder
-    process.on('exit', this.dispose)
+    this.#forgetExit = atExit(this.dispose)
     try {
       const versions = await versionFolders(this.#source)
       for (const name of await readdir(this.#source)) {

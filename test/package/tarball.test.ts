@@ -95,6 +95,7 @@ describe('the tarball', () => {
         'native/session.cc',
         'native/platform/linux.h',
         `prebuilds/${process.platform}-${process.arch}/dtrace-consumer.glibc.node`,
+        `prebuilds/${process.platform}-${process.arch}/dtrace-consumer-host.glibc`,
       ]),
     )
     const folders = new Set(paths.map((path) => (path.includes('/') ? path.split('/')[0] : '')))
@@ -132,7 +133,7 @@ describe('installed without a compiler', () => {
     expect(stdout).toContain('DTraceError ERR_DTRACE_LIBRARY_NOT_FOUND')
   })
 
-  it.skipIf(problem !== undefined)('traces', () => {
+  it.skipIf(problem !== undefined).each(['in-process', 'process'])('traces, %s', (host) => {
     const { path, source } = locateLibrary()
     // The checkout's folder says what else has to be loaded; a library of the system's is found by the package itself.
     const env: NodeJS.ProcessEnv = {}
@@ -141,7 +142,7 @@ describe('installed without a compiler', () => {
       env.DTRACE_CONSUMER_LIBDTRACE = process.env.DTRACE_CONSUMER_LIBDTRACE ?? path
     const { status, output, stdout } = script(
       `import { Consumer } from 'dtrace-consumer'
-       const consumer = await Consumer.open()
+       const consumer = await Consumer.open({ host: '${host}' })
        await consumer.enable(await consumer.compile('BEGIN { printf("answer=%d", 42); exit(0); }'))
        await consumer.go()
        for await (const { fields } of consumer) if ('answer' in fields) console.log(JSON.stringify(fields))

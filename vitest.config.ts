@@ -21,7 +21,7 @@ const oneByOne = {
 const laboratory = process.env.DTRACE_LABORATORY
   ? [
       {
-        test: { name: 'vm', include: ['test/vm/**/*.test.ts'], sequence: { groupOrder: 3 }, ...oneByOne },
+        test: { name: 'vm', include: ['test/vm/**/*.test.ts'], sequence: { groupOrder: 4 }, ...oneByOne },
       },
     ]
   : []
@@ -40,12 +40,22 @@ export default defineConfig({
           ...oneByOne,
         },
       },
+      // The same tests of consumers once more, with sessions in child processes.
+      {
+        test: {
+          name: 'hosts',
+          include: ['test/live/{consumer,consumer-refusals,actions*,aggregation*,probes*,options*,processes*}.test.ts'],
+          sequence: { groupOrder: 2 },
+          ...oneByOne,
+          env: { ...oneByOne.env, DTRACE_TEST_HOST: 'process' },
+        },
+      },
       {
         test: {
           name: 'package',
           include: ['test/package/**/*.test.ts'],
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
           testTimeout: 300_000,
           hookTimeout: 300_000,
           env: { PATH: path },

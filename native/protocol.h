@@ -12,6 +12,10 @@
 
 namespace dtc {
 
+// What a host says first. Raised with each release that changes a command or a message: a helper may be older than the
+// package that speaks with it. lib/host/packets.ts has it, too.
+inline constexpr unsigned kProtocol = 1;
+
 // ---- Messages: JSON, bytes, or both ----
 
 // The kinds of which only so many may wait for JavaScript (Session::Taken); the numbers are the wire's.

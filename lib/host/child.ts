@@ -11,7 +11,7 @@ import { encodeCommand, PacketKind } from './commands.js'
 import type { Receive, SessionHost } from './host.js'
 import { locateHost } from './locate.js'
 import type { NativeFailure, NativeMessage } from './messages.js'
-import { frameCommand, PacketReader } from './packets.js'
+import { frameCommand, PacketReader, PROTOCOL } from './packets.js'
 
 /**
  * How to reach a helper that has more privileges than this process: a command that starts one (`sudo` with a rule for it, or a
@@ -49,7 +49,8 @@ export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOp
       : processChannel(helper?.command ?? [locateHost(), '--unrestricted'])
   let disposed = false
   let gone = false
-  let hangs: string | undefined
+  /** Why it was killed. */
+  let verdict: string | undefined
 
   const send = (command: Uint8Array): void => {
     if (!channel.input.writableEnded) channel.input.write(frameCommand(command))
@@ -61,14 +62,22 @@ export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOp
   const watch = watchForHang(
     hangTimeout,
     () => send(encodeCommand('ping', PING, [])),
-    (why) => {
-      hangs = why
-      channel.kill()
-    },
+    (why) => end(why),
   )
+  const end = (why: string): void => {
+    verdict ??= why
+    channel.kill()
+  }
 
+  let greeted = false
   const reader = new PacketReader((json, data) => {
     if (disposed) return
+    if (!greeted) {
+      greeted = true
+      const problem = problemOf(json)
+      if (problem !== undefined) end(problem)
+      return
+    }
     const message = json === undefined ? undefined : (JSON.parse(json) as NativeMessage)
     if (message?.type === 'reply' && message.id === PING) {
       watch.answered(message.value as number)
@@ -85,7 +94,9 @@ export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOp
       })
     }
   })
-  channel.output.on('data', (chunk: Buffer) => reader.push(chunk))
+  channel.output.on('data', (chunk: Buffer) => {
+    if (verdict === undefined && !reader.push(chunk)) end(NO_HOST)
+  })
   // Its end is told by the end of the process or the connection.
   channel.output.on('error', () => {})
   channel.input.on('error', () => {})
@@ -93,7 +104,7 @@ export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOp
     gone = true
     watch.end()
     if (disposed) return
-    const failure: NativeFailure = { code: 'ERR_DTRACE_HOST_EXITED', reason: hangs ?? why, errno: 0 }
+    const failure: NativeFailure = { code: 'ERR_DTRACE_HOST_EXITED', reason: verdict ?? why, errno: 0 }
     receive({ type: 'gone', failure, lost: reader.unfinishedRecords }, undefined)
   })
 
@@ -113,6 +124,16 @@ export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOp
     ref: () => channel.ref(),
     unref: () => channel.unref(),
   }
+}
+
+const NO_HOST = 'what it sent is no message: it is no dtrace-consumer-host'
+
+/** What is wrong with a greeting. */
+function problemOf(greeting: string | undefined): string | undefined {
+  const protocol = /^\{"type":"hello","protocol":(\d+)\}$/.exec(greeting ?? '')?.[1]
+  if (protocol === undefined) return NO_HOST
+  if (Number(protocol) === PROTOCOL) return undefined
+  return `it speaks protocol ${protocol}, and this package ${PROTOCOL}: make the helper anew (dtrace-watch setup --helper)`
 }
 
 function processChannel(command: readonly [string, ...string[]]): Channel {

@@ -5,6 +5,11 @@
 import { endianness } from 'node:os'
 
 const HEADER = 8
+/** `kProtocol` of `native/protocol.h`. */
+export const PROTOCOL = 1
+/** The longest greeting, and more than any message after it has: whoever sends more speaks something else. */
+const LONGEST_FIRST = 1024
+const LONGEST = 2 ** 29
 const LITTLE_ENDIAN = endianness() === 'LE'
 
 /** Must not throw: what is left of the piece would be lost. */
@@ -31,6 +36,7 @@ export function frameCommand(command: Uint8Array): Buffer {
 export class PacketReader {
   readonly #take: TakePacket
   readonly #header = Buffer.alloc(HEADER)
+  #longest = LONGEST_FIRST
   #have = 0
   #json: Buffer | undefined
   #data: Buffer | undefined
@@ -39,14 +45,15 @@ export class PacketReader {
     this.#take = take
   }
 
-  push(chunk: Buffer): void {
+  /** @returns false when what came is no message */
+  push(chunk: Buffer): boolean {
     let at = 0
     while (at < chunk.length || this.#isWhole()) {
       const json = this.#json
       const data = this.#data
       if (json === undefined || data === undefined) {
         at += this.#fill(this.#header, 0, chunk, at)
-        if (this.#have === HEADER) this.#begin()
+        if (this.#have === HEADER && !this.#begin()) return false
       } else if (this.#have < HEADER + json.length) {
         at += this.#fill(json, HEADER, chunk, at)
       } else if (!this.#isWhole()) {
@@ -61,6 +68,7 @@ export class PacketReader {
         )
       }
     }
+    return true
   }
 
   /** The records of a batch of which a part has come: they are lost if the rest doesn't. */
@@ -71,9 +79,14 @@ export class PacketReader {
     return this.#have < HEADER + 4 ? 0 : word(data, 0)
   }
 
-  #begin(): void {
-    this.#json = Buffer.alloc(word(this.#header, 0))
-    this.#data = Buffer.from(new ArrayBuffer(word(this.#header, 4)))
+  #begin(): boolean {
+    const json = word(this.#header, 0)
+    const data = word(this.#header, 4)
+    if (json > this.#longest || data > this.#longest) return false
+    this.#longest = LONGEST
+    this.#json = Buffer.alloc(json)
+    this.#data = Buffer.from(new ArrayBuffer(data))
+    return true
   }
 
   #isWhole(): boolean {

@@ -10,6 +10,7 @@ import { type Abortable, abortable, checkSignal, onAbort } from '../abort.js'
 import { Consumer } from '../consumer.js'
 import type { ConsumerStats, Drop, Fault } from '../consumer-events.js'
 import { DTraceError } from '../errors.js'
+import type { HostChoice } from '../host/choice.js'
 import type { Options } from '../options.js'
 import { type LibraryLocation, packageRoot } from '../platform/locate.js'
 import { printableLines } from '../printable.js'
@@ -25,6 +26,8 @@ export interface WatcherOptions extends Abortable {
   options?: Options
   /** The libdtrace to use, instead of the one that is found. */
   library?: LibraryLocation
+  /** Where the session runs, as `Consumer.open` takes it. With `'auto'` (default) several watchers in a process work side by side. */
+  host?: HostChoice
 }
 
 export const signalSchema: z.ZodType<AbortSignal | undefined> = z
@@ -37,6 +40,7 @@ export const watcherShape = {
   queueLimit: z.int().min(1).default(100_000),
   options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   library: z.looseObject({ path: z.string() }).optional(),
+  host: z.enum(['auto', 'in-process', 'process']).optional(),
 }
 
 /** What every watcher tells, besides what it is for. */
@@ -76,11 +80,12 @@ export function scriptFile(name: string): string {
 }
 
 /** A session for a watcher: strings come as bytes, since file names need not be UTF-8. */
-async function openSession({ options, library }: WatcherOptions): Promise<Consumer> {
+async function openSession({ options, library, host }: WatcherOptions): Promise<Consumer> {
   return await Consumer.open({
     strings: 'latin1',
     ...(options === undefined ? {} : { options }),
     ...(library === undefined ? {} : { library }),
+    ...(host === undefined ? {} : { host }),
   })
 }
 

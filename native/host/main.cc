@@ -21,6 +21,7 @@
 #include <thread>
 
 #include "../commands.h"
+#include "../json.h"
 #include "../platform/platform.h"
 #include "channel.h"
 #include "pid.h"
@@ -78,7 +79,7 @@ std::optional<Library> ReadConfiguration() {
     library.reset();
   }
   if (!library) {
-    std::fprintf(stderr, "dtrace-consumer-host: %s: %s; `dtrace-watch setup --host` makes it, see docs/hosts.md\n",
+    std::fprintf(stderr, "dtrace-consumer-host: %s: %s; `dtrace-watch setup --helper` makes it, see docs/hosts.md\n",
                  file.c_str(), error.c_str());
   }
   return library;
@@ -136,7 +137,11 @@ int main(int argc, char** argv) {
     return kUsage;
   }
   std::optional<Library> library;
-  if (restricted && !(library = ReadConfiguration())) return kConfiguration;
+  if (restricted) {
+    library = ReadConfiguration();
+    if (!library) return kConfiguration;
+    clearenv();  // libdtrace and the C library have wishes there, too (DTRACE_DEBUG, …), and it is the client's
+  }
 
   // The terminal's Ctrl-C and a service manager's SIGTERM go to the whole group; when it is time to end, the one for
   // whom this works closes the channel. Handled, not ignored: what a program's system() runs shall be as it would be.
@@ -149,6 +154,8 @@ int main(int argc, char** argv) {
   const Channel channel = TakeStandardStreams();
 
   dtc::host::MessageWriter writer(channel.messages);
+  const std::string greeting = dtc::json::Object().Put("type", "hello").Put("protocol", dtc::kProtocol).Done();
+  writer.Write({dtc::PacketKind::kControl, greeting, {}});
   auto session = dtc::Session::Start([&writer](dtc::Message message) { writer.Write(dtc::Encode(std::move(message))); },
                                      dtc::host::ShowPid);
   session->ProcessEnds();  // when it is closed

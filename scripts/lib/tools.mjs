@@ -40,6 +40,7 @@ const groups = {
     { name: 'bwrap', package: 'bubblewrap' },
     { name: 'busybox', package: 'busybox-static' },
     { name: 'opensnoop', package: 'libbpf-tools' },
+    { name: 'setcap', package: 'libcap2-bin' },
   ],
   check: [
     { name: 'clang-format', package: 'clang-format' },

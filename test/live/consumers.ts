@@ -13,7 +13,10 @@ export const HOST = (process.env.DTRACE_TEST_HOST ?? 'in-process') as 'in-proces
 /** Every test's consumer is closed, whatever becomes of the test: the next one could not be opened. */
 const consumers: { close: () => Promise<void> }[] = []
 export async function open(...[options]: Parameters<typeof Consumer.open>): Promise<Consumer> {
-  const consumer = (await Consumer.open({ host: HOST, ...options })) as Consumer
+  const consumer = (await Consumer.open({
+    ...(options?.helper === undefined ? { host: HOST } : {}),
+    ...options,
+  })) as Consumer
   consumers.push(consumer)
   return consumer
 }

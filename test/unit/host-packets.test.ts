@@ -48,6 +48,14 @@ describe('packets from a pipe', () => {
     expect(reader.unfinishedRecords).toBe(0)
   })
 
+  test('what is no message is not waited for', () => {
+    const reader = new PacketReader(() => {})
+    expect(reader.push(Buffer.from('hello, this is no host'))).toBe(false)
+    const other = new PacketReader(() => {})
+    expect(other.push(packet('{}'))).toBe(true)
+    expect(other.push(Buffer.alloc(8, 0xff))).toBe(false)
+  })
+
   test('a command has its length before it', () => {
     expect([...frameCommand(Uint8Array.of(7, 8))]).toEqual([2, 0, 0, 0, 7, 8])
   })

@@ -98,6 +98,8 @@ export class OpensWatcher extends Watcher<OpenEvent, OpensEvents> {
   #open(open: RawOpen): void {
     const { fields, text } = open
     const { who, zone, path } = this.#options.chooses
+    // What libdtrace opens in a child process of ours is not news either.
+    if (fields.pid === this.consumer.hostPid) return
     if (!who(toText(fields.execname).text, fields.uid)) return
     const { zone_id, pid, init_pid, init_start } = fields
     const nodename = toText(fields.zone_name).text

@@ -9,6 +9,7 @@ import type { Aggregation } from './aggregation/aggregation.js'
 import { AggregationQueries } from './aggregation/queries.js'
 import type { JoinedAggregation } from './aggregation/reader.js'
 import type { AggregationOptions, JoinedAggregationOptions } from './aggregation/request.js'
+import type { SnapshotsOptions } from './aggregation/snapshots.js'
 import type { ConsumerEvents, ConsumerStats, Drop } from './consumer-events.js'
 import {
   type CompileOptions,
@@ -438,6 +439,17 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   }
 
   /**
+   * A snapshot every interval, until tracing ends; the last one is of its end.
+   *
+   * @throws `ERR_DTRACE_ARGUMENT`, `ERR_DTRACE_STATE`; the loop, as {@link aggregations}, and with the signal's reason
+   * @example
+   * for await (const rows of consumer.snapshots({ interval: '1s', clear: true })) console.log(formatAggregations(rows))
+   */
+  snapshots(options: SnapshotsOptions): AsyncIterableIterator<Aggregation<Wide>[]> {
+    return this.#aggregations.snapshots(options, () => this.#tracing('snapshots'))
+  }
+
+  /**
    * Several aggregations side by side: one row for each key, as `printa()` of several has them.
    *
    * @throws as {@link aggregations}
@@ -528,6 +540,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#session.setBusy(false)
     this.#ending ??= { error }
     this.#queue?.end(error)
+    this.#aggregations.end(error)
   }
 
   #ensureQueue(): RecordQueue<DTraceRecord> {
@@ -609,6 +622,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
         if (opened === undefined) return
         this.#session.dispose()
         this.#use(opened)
+        this.#aggregations.beginAnew()
         this.#session.setBusy(true)
         const { count } = this.#restarter as Restarter
         this.emit('restart', { error, count, gap: performance.now() - since })

@@ -6,6 +6,7 @@ export type {
   DistributionAggregation,
   IntegerAggregation,
 } from './aggregation/aggregation.js'
+export { aggregationDeltas } from './aggregation/deltas.js'
 export { formatAggregations, formatQuantize } from './aggregation/format.js'
 export type { JoinedAggregation } from './aggregation/reader.js'
 export type {
@@ -13,6 +14,7 @@ export type {
   AggregationSort,
   JoinedAggregationOptions,
 } from './aggregation/request.js'
+export type { SnapshotsOptions } from './aggregation/snapshots.js'
 export type { AggregatingAction, Bucket, Integer } from './aggregation/values.js'
 export { Consumer, type ConsumerState, type Program } from './consumer.js'
 export type { ConsumerEvents, ConsumerStats, Drop, Fault, Restart } from './consumer-events.js'

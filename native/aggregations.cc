@@ -39,6 +39,7 @@ void Combine(char* value, Sign sign, const char* other, size_t size, bool square
   }
 }
 
+constexpr const char* kAggrate = "aggrate";
 constexpr const char* kByKey = "aggsortkey";
 constexpr const char* kReverse = "aggsortrev";
 constexpr const char* kPosition = "aggsortpos";
@@ -54,10 +55,15 @@ Result Aggregations::Snapshot(const AggregationRequest& request) {
   return rows.Finish();
 }
 
-// libdtrace takes no snapshot sooner than aggrate after the last one, so that does not count here. What was cleared is
-// taken off libdtrace's own entries, since it puts them in order by what is in them; each snapshot makes them anew.
+// What was cleared is taken off libdtrace's own entries, since it puts them in order by what is in them; each snapshot
+// makes them anew.
 bool Aggregations::Refresh() {
-  const OptionForNow at_once(library_, handle_, "aggrate", "0");
+  {
+    const OptionForNow never(library_, handle_, kAggrate, "1d");
+    if (platform::ForgetSnapshot(library_.dtrace_aggregate_print, handle_) != 0) return false;
+  }
+  // libdtrace takes no snapshot sooner than aggrate after the last one, which does not count here.
+  const OptionForNow at_once(library_, handle_, kAggrate, "0");
   if (library_.dtrace_aggregate_snap(handle_) != 0) return false;
   if (cleared_.empty()) return true;
   const auto take_off = [](const dtrace_aggdata_t* data, void* self) {

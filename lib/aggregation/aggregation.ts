@@ -29,7 +29,7 @@ export interface AggregationVariable extends Variable {
   readonly name: string
   readonly id: number
   /** Another one each time its values began anew by {@link AggregationOptions.clear}, or by trunc(). */
-  readonly epoch: number
+  readonly epoch: string
   /** A `printa()` has printed it. */
   readonly printed: boolean
 }

@@ -14,6 +14,7 @@ import {
   joinedRequest,
   snapshotRequest,
 } from './request.js'
+import { type SnapshotsOptions, snapshots } from './snapshots.js'
 
 /** The session to ask. @throws `ERR_DTRACE_STATE` when there is nothing to ask it yet, or any more */
 export type Asked = () => Session
@@ -22,9 +23,28 @@ export class AggregationQueries<Wide extends Int64 = Int64> {
   readonly #reader: AggregationReader<Wide>
   /** The programs' texts, which say what aggregations there are. */
   readonly #sources: string[] = []
+  readonly #ended = new AbortController()
 
   constructor(int64: Int64, strings: StringEncoding) {
     this.#reader = new AggregationReader(int64 as Wide, strings)
+  }
+
+  /** A snapshot every interval, until tracing ends. */
+  snapshots(options: SnapshotsOptions, asked: Asked): AsyncIterableIterator<Aggregation<Wide>[]> {
+    const { interval: _, delta: __, signal: ___, ...each } = options
+    snapshotRequest(each, this.#sources)
+    asked()
+    return snapshots(options, { take: (options) => this.rows(options, asked), ended: this.#ended.signal })
+  }
+
+  /** Tracing has ended, by an error or as it should. */
+  end(error: unknown): void {
+    this.#ended.abort({ error })
+  }
+
+  /** Another session goes on, with nothing of what the old one had added up. */
+  beginAnew(): void {
+    this.#reader.beginAnew()
   }
 
   addProgram(source: string): void {

@@ -28,9 +28,16 @@ export class AggregationReader<Wide extends Int64 = Int64> {
   /** By layout: it takes longer to make one than to read a hundred rows. */
   readonly #decoders = new Map<string, Decoder>()
 
+  #sessions = 0
+
   constructor(int64: Wide, strings: StringEncoding) {
     this.#int64 = int64
     this.#strings = strings
+  }
+
+  /** Whatever is read from now on is of another session. */
+  beginAnew(): void {
+    this.#sessions++
   }
 
   /** @throws `ERR_DTRACE_RANGE` with `int64: 'number'`, at a value past 2^53 */
@@ -44,7 +51,7 @@ export class AggregationReader<Wide extends Int64 = Int64> {
     data: ArrayBuffer | undefined,
   ): JoinedAggregation<Wide>[] {
     if (data === undefined) return []
-    const named = variables.map(variableOf)
+    const named = variables.map((variable) => variableOf(variable, this.#sessions))
     const shapes = layouts.map(({ layout, variables: numbers }) => {
       const decoder = this.#decoder(layout)
       const keys = decoder.schema.fields.length - numbers.length
@@ -91,14 +98,14 @@ export class AggregationReader<Wide extends Int64 = Int64> {
   }
 }
 
-function variableOf(native: NativeAggregationVariable): AggregationVariable {
+function variableOf(native: NativeAggregationVariable, session: number): AggregationVariable {
   return Object.freeze({
     name: native.name,
     id: native.id,
     action: native.action as AggregatingAction,
     signature: BigInt(native.signature),
     normal: BigInt(native.normal),
-    epoch: native.epoch,
+    epoch: `${session}.${native.epoch}`,
     printed: native.printed,
   })
 }

@@ -78,7 +78,7 @@ export function joinedRequest(options: JoinedAggregationOptions, sources: readon
   ]
 }
 
-function checkObject<Options extends object>(options: Options): Options {
+export function checkObject<Options extends object>(options: Options): Options {
   if (typeof options === 'object' && options !== null) return options
   throw argument(`options are an object such as { sort: 'key' }, not ${show(options)}`)
 }

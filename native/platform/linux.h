@@ -82,6 +82,13 @@ inline StackHeader ReadStackHeader(const char* data, size_t words, unsigned acti
 inline constexpr bool kSnapshotsAreTotals = true;
 inline constexpr int kAggregationClear = DTRACE_AGGWALK_NEXT;
 
+// A snapshot stays valid, and dtrace_aggregate_snap() does nothing, until dtrace_work() is called again (2.0.7).
+// Printing ends that, and takes one itself, if aggrate allows it; what would print does nothing here.
+template <typename PrintFunction>
+int ForgetSnapshot(PrintFunction print, dtrace_hdl_t* handle) {
+  return print(handle, nullptr, [](dtrace_hdl_t*, dtrace_aggregate_f*, void*) { return 0; });
+}
+
 using AggregationVariable = dtrace_aggid_t;
 
 // The aggregating actions are numbered by their names' order; the numbers are libdtrace's own (dt_aggregate.h).

@@ -111,6 +111,12 @@ inline StackHeader ReadStackHeader(const char* data, size_t words, unsigned acti
 inline constexpr bool kSnapshotsAreTotals = false;
 inline constexpr int kAggregationClear = DTRACE_AGGWALK_CLEAR;
 
+// Every snapshot is a new one.
+template <typename PrintFunction>
+int ForgetSnapshot(PrintFunction /*print*/, dtrace_hdl_t* /*handle*/) {
+  return 0;
+}
+
 using AggregationVariable = dtrace_aggvarid_t;
 
 inline const char* AggregatingAction(unsigned action) {

@@ -37,6 +37,7 @@ static_assert(kIs<StackHeader, decltype(ReadStackHeader(nullptr, 0, 0))>);
 static_assert(kIs<const bool, decltype(kSnapshotsAreTotals)>);
 static_assert(kIs<const int, decltype(kAggregationClear)>);
 static_assert(std::is_integral_v<AggregationVariable>);
+int Forgotten(dtrace_hdl_t* handle) { return ForgetSnapshot(&dtrace_aggregate_print, handle); }
 static_assert(kIs<AggregationEntry, decltype(ReadAggregation(std::declval<const dtrace_aggdata_t&>()))>);
 static_assert(kIs<FieldSource, decltype(DescribeAggregationKey(std::declval<const dtrace_aggdata_t&>(), 0))>);
 static_assert(kIs<char*, decltype(CpuValue(std::declval<const dtrace_aggdata_t&>(), 0))>);

@@ -90,6 +90,8 @@ typedef struct dtrace_aggdata {
 typedef int dtrace_aggregate_f(const dtrace_aggdata_t*, void*);
 typedef int dtrace_aggregate_walk_joined_f(const dtrace_aggdata_t**, const int, void*);
 int dtrace_aggregate_snap(dtrace_hdl_t*);
+typedef int dtrace_aggregate_walk_f(dtrace_hdl_t*, dtrace_aggregate_f*, void*);
+int dtrace_aggregate_print(dtrace_hdl_t*, FILE*, dtrace_aggregate_walk_f*);
 int dtrace_aggregate_walk(dtrace_hdl_t*, dtrace_aggregate_f*, void*);
 int dtrace_aggregate_walk_joined(dtrace_hdl_t*, dtrace_aggvarid_t*, int, dtrace_aggregate_walk_joined_f*, void*);
 int dtrace_aggregate_walk_keysorted(dtrace_hdl_t*, dtrace_aggregate_f*, void*);

@@ -21,14 +21,17 @@
         "native/aggregations.cc",
         "native/code_name.cc",
         "native/commands.cc",
+        "native/flow.cc",
         "native/json.cc",
         "native/libdtrace.cc",
         "native/protocol.cc",
         "native/record_batch.cc",
+        "native/recorder.cc",
         "native/session.cc",
         "native/sources.cc",
         "native/statement.cc",
-        "native/symbols.cc"
+        "native/symbols.cc",
+        "native/text_output.cc"
       ],
       "conditions": [
         ["OS=='linux'", {

@@ -36,6 +36,15 @@ export interface Fault {
   message: string
 }
 
+/** An option that the program has set by itself, with `setopt()`. */
+export interface OptionChange {
+  probe: Probe
+  name: string
+  /** As {@link Consumer.getOption} gives it: bytes, nanoseconds, a count, or 0/1; undefined where it is not set. */
+  value: number | undefined
+  previous: number | undefined
+}
+
 /** Counts since the consumer was opened. */
 export interface ConsumerStats {
   records: number
@@ -64,6 +73,7 @@ export interface ConsumerEvents {
   batch: [RecordBatch<DTraceRecord>]
   drop: [Drop]
   fault: [Fault]
+  option: [OptionChange]
   exit: [{ status: number }]
   restart: [Restart]
   error: [DTraceError]

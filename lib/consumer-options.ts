@@ -11,8 +11,24 @@ import type { LibraryLocation } from './platform/locate.js'
 import type { Int64 } from './record/decoder.js'
 import type { StringEncoding } from './record/wire.js'
 
+/** What records carry beside their values, and their order. What is not asked for costs nothing. */
+export interface RecordOptions {
+  /**
+   * Each record has `text`: what libdtrace itself prints for it, character for character as dtrace(1) does after the columns
+   * of CPU and probe. It formats every value, so it costs about as much as dtrace(1).
+   */
+  text?: boolean
+  /** Each record has `flow` (`'entry'`, `'return'` or undefined) and `depth`, for flow indentation. */
+  flow?: boolean
+  /**
+   * Records of all CPUs come in the order of their time, which needs a value called `timestamp` in every clause that records
+   * something; `program()` adds it by itself. A record waits up to three switchrates for others, see docs/records.md.
+   */
+  order?: 'time'
+}
+
 /** How to open a consumer. */
-export interface OpenOptions<Wide extends Int64 = 'bigint'> {
+export interface OpenOptions<Wide extends Int64 = 'bigint'> extends RecordOptions {
   /** DTrace options, by name. Defaults: `bufsize` 4m, `aggsize` 4m, `switchrate` 10ms, `aggrate` 1s. */
   options?: Options
   /**
@@ -76,18 +92,24 @@ export function checkOpenOptions({
   strings = 'utf8',
   queueLimit = 1,
   options = {},
+  text = false,
+  flow = false,
+  order,
 }: OpenOptions<Int64>): void {
   const choices: [string, unknown, unknown[]][] = [
     ['host', host, ['auto', 'in-process', 'process']],
     ['int64', int64, ['bigint', 'number']],
     ['strings', strings, ['utf8', 'latin1']],
     ['restart', restart, [true, false]],
+    ['text', text, [true, false]],
+    ['flow', flow, [true, false]],
+    ['order', order, ['time', undefined]],
   ]
   for (const [name, value, allowed] of choices) {
     if (!allowed.includes(value)) {
       throw new DTraceError(
         'ERR_DTRACE_ARGUMENT',
-        `${name} is ${allowed.map((choice) => (typeof choice === 'string' ? `'${choice}'` : choice)).join(' or ')}, not ${JSON.stringify(value)}`,
+        `${name} is ${allowed.map(shown).join(' or ')}, not ${JSON.stringify(value)}`,
       )
     }
   }
@@ -128,6 +150,10 @@ function checkHelper(helper: unknown, host: HostChoice): void {
   if (host === 'in-process') {
     throw new DTraceError('ERR_DTRACE_ARGUMENT', "a helper is another process: leave host: 'in-process' out")
   }
+}
+
+function shown(choice: unknown): string {
+  return typeof choice === 'string' ? `'${choice}'` : String(choice)
 }
 
 export async function readSource(file: string): Promise<{ text: string; name: string }> {

@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import { type Abortable, abortable, checkSignal, onAbort } from './abort.js'
+import { checkActions } from './actions.js'
 import type { Aggregation } from './aggregation/aggregation.js'
 import { AggregationQueries } from './aggregation/queries.js'
 import type { JoinedAggregation } from './aggregation/reader.js'
@@ -29,10 +30,17 @@ import type { SessionMessage } from './host/messages.js'
 import { Intake } from './intake.js'
 import { loadAddon } from './native.js'
 import { type Opened, Opening } from './opening.js'
-import { checkPragmas, DEFAULT_OPTIONS, type OptionValue, optionText } from './options.js'
+import {
+  checkPragmas,
+  DEFAULT_OPTIONS,
+  explainGo,
+  type OptionValue,
+  optionText,
+  optionValue,
+} from './options.js'
 import type { Limitation } from './platform/dlibs.js'
 import { locateLibrary } from './platform/locate.js'
-import type { EmitFields, TypedProgram } from './program.js'
+import { type EmitFields, isTyped, type TypedProgram } from './program.js'
 import { RecordQueue } from './queue.js'
 import { Recipe } from './recipe.js'
 import type { RecordBatch } from './record/batch.js'
@@ -68,6 +76,8 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   readonly #recipe = new Recipe()
   readonly #restarter: Restarter | undefined
   #restarting: Promise<void> | undefined
+  /** Records are ordered by the time that they have. */
+  readonly #timed: boolean
   #state: ConsumerState = 'open'
   #compiling: Promise<unknown> = Promise.resolve()
   #enabled = false
@@ -110,6 +120,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       library,
       hostOptions(options),
       { ...DEFAULT_OPTIONS, ...options.options },
+      options,
       (message) => deliver(message),
     )
     const consumer = new Consumer<Wide>(opening, await opening.open(), options)
@@ -128,6 +139,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#queueLimit = options.queueLimit ?? 100_000
     this.#restarter = options.restart === true ? new Restarter(this.#recipe, opening) : undefined
     this.#aggregations = new AggregationQueries(options.int64 ?? 'bigint', options.strings ?? 'utf8')
+    this.#timed = options.order === 'time'
   }
 
   /** What of DTrace this system can't have. All of it is known when the first program has been compiled. */
@@ -177,8 +189,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       [name],
       ({ reason }) => `option ${name}: ${reason} (compile-time options can't be read)`,
     )
-    const unset = -2 // DTRACEOPT_UNSET
-    return value === unset ? undefined : value
+    return optionValue(value)
   }
 
   /**
@@ -208,10 +219,11 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     const { text, name } =
       typeof source === 'object' && source !== null && 'file' in source
         ? await readSource(source.file)
-        : sourceText(source)
+        : sourceText(this.#timed && isTyped(source) ? source.timed : source)
     this.#requireState('compile', 'open', 'compiled')
     const args = checkArguments(options.args ?? [])
     checkPragmas(text)
+    checkActions(text)
     const flags =
       (options.defaultArgs === true ? CompileFlag.defaultArgs : 0) |
       (options.allowNoMatches === true ? CompileFlag.allowNoMatches : 0)
@@ -272,7 +284,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     // From now on, so that a record that comes before go() has been answered finds its place.
     this.#state = 'running'
     try {
-      await this.#session.request('go', [], ({ reason }) => `tracing can't be started: ${reason}`)
+      await this.#session.request('go', [], ({ reason }) => explainGo(reason))
     } catch (error) {
       if (this.#state === 'running') this.#state = 'compiled'
       throw error
@@ -575,6 +587,9 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
         this.emit('fault', fault)
         break
       }
+      case 'option':
+        this.emit('option', this.#intake.option(message))
+        break
       case 'exit':
         this.#end('stopped')
         publish('exit', this, { status: message.status })

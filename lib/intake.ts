@@ -1,7 +1,8 @@
 /** What a session sends, made into what a consumer gives: sources are noted, batches get their decoders, all is counted. */
-import type { ConsumerStats, Drop, Fault } from './consumer-events.js'
+import type { ConsumerStats, Drop, Fault, OptionChange } from './consumer-events.js'
 import { DTraceError } from './errors.js'
 import type { SessionMessage } from './host/messages.js'
+import { optionValue } from './options.js'
 import { RecordBatch, type Source } from './record/batch.js'
 import { createDecoder, type Decoder, type DTraceRecord, type Int64, type Probe } from './record/decoder.js'
 import { schemaOf } from './record/schema.js'
@@ -49,6 +50,15 @@ export class Intake {
   fault({ type: _, probe, address, ...fault }: MessageOf<'fault'>): Fault {
     this.stats.errors += fault.count
     return { probe: this.#probe(probe), address: BigInt(address), ...fault }
+  }
+
+  option({ probe, name, value, previous }: MessageOf<'option'>): OptionChange {
+    return {
+      probe: this.#probe(probe),
+      name,
+      value: optionValue(value),
+      previous: optionValue(previous),
+    }
   }
 
   drop({ kind, cpu, count, message }: Omit<Drop, 'total'>): Drop {

@@ -2,6 +2,7 @@
  * Opens a consumer's session; and another in its place, where the first program shows that a D library does not compile on
  * this kernel. libdtrace loads the libraries once per handle, so there is no second try in the same session.
  */
+import type { RecordOptions } from './consumer-options.js'
 import { type HostOptions, startHost } from './host/choice.js'
 import type { NativeFailure, SessionMessage } from './host/messages.js'
 import { type OptionValue, optionText } from './options.js'
@@ -29,6 +30,7 @@ export class Opening {
   /** In the order in which they were set. */
   readonly #settings: [name: string, value: string | null][]
   readonly #ownFolder: boolean
+  readonly #records: RecordOptions
   #later = 0
   #libraries: DLibraries | undefined
   #limitations: DLibraries['limitations'] = []
@@ -38,8 +40,10 @@ export class Opening {
     library: LibraryLocation,
     host: HostOptions,
     options: Readonly<Record<string, OptionValue>>,
+    records: RecordOptions,
     receive: (message: SessionMessage) => void,
   ) {
+    this.#records = records
     this.#library = library
     this.#host = host
     this.#receive = receive
@@ -81,6 +85,9 @@ export class Opening {
       const folder = this.#libraries?.syslibdir
       if (folder !== undefined)
         await session.request('setOption', ['syslibdir', folder], ({ reason }) => reason)
+      const { text = false, flow = false, order } = this.#records
+      if (text || flow || order !== undefined)
+        await session.request('recordExtras', [text, flow, order === 'time'], ({ reason }) => reason)
       for (const [name, value] of this.#settings.slice(this.#later))
         await session.request('setOption', [name, value], ({ reason }) => `option ${name}: ${reason}`)
     } catch (error) {

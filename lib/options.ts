@@ -61,13 +61,29 @@ export function optionText(
   )
 }
 
+/** A value as libdtrace keeps it; undefined where the option is not set. */
+export function optionValue(value: number): number | undefined {
+  const unset = -2 // DTRACEOPT_UNSET
+  return value === unset ? undefined : value
+}
+
+/** Why tracing does not start, and which option may be what lacks. */
+export function explainGo(reason: string): string {
+  const advice = /destructive/i.test(reason)
+    ? '; system(), stop(), raise(), copyout() and their like need the option destructive: Consumer.open({ options: { destructive: true } })'
+    : ''
+  return `tracing can't be started: ${reason}${advice}`
+}
+
 /** The names that must be looked at in a program, too. */
 const FATAL: readonly string[] = ['core', 'nolibs', 'cpu']
 const PRAGMA = /^\s*#\s*pragma\s+D\s+option\s+(?<name>\w+)(?:\s*=\s*(?<value>[^\s;]+))?/gm
 
-/** The pragmas of a program may set options, too. */
+const SETOPT = /\bsetopt\s*\(\s*"(?<name>\w+)"(?:\s*,\s*"(?<value>[^"]*)")?/g
+
+/** The pragmas of a program may set options, too, and so may its clauses. */
 export function checkPragmas(source: string): void {
-  for (const { groups } of source.matchAll(PRAGMA)) {
+  for (const { groups } of [...source.matchAll(PRAGMA), ...source.matchAll(SETOPT)]) {
     const { name = '', value } = groups ?? {}
     if (FATAL.includes(name)) optionText(name, value ?? true)
   }

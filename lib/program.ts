@@ -75,6 +75,13 @@ export interface TypedProgram<Emits> {
   /** The D program. Runs under dtrace(1) as it is. */
   readonly source: string
   readonly emit: Emits
+  /** The same with a field `timestamp`, for consumers with `order: 'time'`. */
+  readonly timed: string
+}
+
+/** What {@link program} gave. */
+export function isTyped(source: unknown): source is TypedProgram<unknown> {
+  return typeof source === 'object' && source !== null && 'timed' in source
 }
 
 const IDENTIFIER = /^[A-Za-z_]\w*$/
@@ -115,9 +122,12 @@ export function program<const Emits extends { readonly [name: string]: Emit }>(
   }
   const predicate = clause.when === undefined ? '' : `/${clause.when}/\n`
   const prepare = clause.prepare === undefined ? '' : `\t${clause.prepare}\n`
+  const source = (emits: { readonly [name: string]: Emit }): string =>
+    `${probes.join(',\n')}\n${predicate}{\n${prepare}${statements(emits)}}\n`
   return {
-    source: `${probes.join(',\n')}\n${predicate}{\n${prepare}${statements(clause.emit)}}\n`,
+    source: source(clause.emit),
     emit: clause.emit,
+    timed: source({ timestamp: uint64('timestamp'), ...clause.emit }),
   }
 }
 

@@ -75,6 +75,11 @@ bool Dispatch(Session& session, const char* data, size_t size) {
     case CommandName::kPing:
       if (command.Good()) session.Ping(id);
       break;
+    case CommandName::kRecordExtras: {
+      const Extras extras{command.Flag(), command.Flag(), command.Flag()};
+      if (command.Good()) session.SetExtras(id, extras);
+      break;
+    }
     default:
       return false;
   }

@@ -27,8 +27,8 @@ class Library {
 // clang-format off
 #define DTC_FUNCTIONS(V)                                                                                 \
   V(open) V(go) V(stop) V(close) V(errno) V(errmsg) V(setopt) V(getopt) V(program_fcompile)            \
-  V(program_exec) V(work) V(status) V(handle_err) V(handle_drop) V(printf_format) V(faultstr)            \
-  V(lookup_by_addr) V(uaddr2str)                                                                         \
+  V(program_exec) V(work) V(status) V(handle_err) V(handle_drop) V(handle_setopt) V(stmt_iter)         \
+  V(printf_format) V(faultstr) V(lookup_by_addr) V(uaddr2str)                                            \
   V(aggregate_snap) V(aggregate_print) V(aggregate_walk) V(aggregate_walk_joined)                        \
   V(aggregate_walk_keysorted) V(aggregate_walk_valsorted)                                                \
   V(aggregate_walk_keyvarsorted) V(aggregate_walk_valvarsorted)                                          \

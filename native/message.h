@@ -67,6 +67,14 @@ struct Fault {
   std::string message;
 };
 
+// The program has set an option: setopt().
+struct OptionSet {
+  ProbeName probe;
+  std::string name;
+  int64_t value;
+  int64_t previous;
+};
+
 // Tracing has ended by itself: the program called exit().
 struct Exit {
   int32_t status;
@@ -77,6 +85,6 @@ struct Died {
   Failure failure;
 };
 
-using Message = std::variant<Reply, NewSource, Batch, Drop, Fault, Exit, Died>;
+using Message = std::variant<Reply, NewSource, Batch, Drop, Fault, OptionSet, Exit, Died>;
 
 }  // namespace dtc

@@ -60,6 +60,14 @@ struct Encoder {
     return {PacketKind::kFault, object.Done(), {}};
   }
 
+  Packet operator()(OptionSet&& option) const {
+    return Control(Of("option")
+                       .PutJson("probe", ToJson(option.probe))
+                       .Put("name", option.name)
+                       .Put("value", option.value)
+                       .Put("previous", option.previous));
+  }
+
   Packet operator()(Exit&& exit) const { return Control(Of("exit").Put("status", exit.status)); }
 
   Packet operator()(Died&& died) const { return Control(Of("died").PutJson("failure", ToJson(died.failure))); }
@@ -95,7 +103,11 @@ std::string ToJson(const Statement& statement) {
     if (source.has_format) field.Put("format", source.format);
     fields.AddJson(field.Done());
   }
-  return json::Object().Put("size", statement.wire_size).PutJson("fields", fields.Done()).Done();
+  json::Object layout;
+  layout.Put("size", statement.wire_size).PutJson("fields", fields.Done());
+  if (statement.text_offset != 0) layout.Put("text", statement.text_offset);
+  if (statement.flow_offset != 0) layout.Put("flow", statement.flow_offset);
+  return layout.Done();
 }
 
 template <typename Value>

@@ -47,6 +47,7 @@ enum class CommandName : uint8_t {
   kClose = 8,
   kTaken = 9,
   kAggregations = 30,
+  kRecordExtras = 50,
   kPing = 60,
 };
 

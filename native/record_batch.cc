@@ -53,22 +53,36 @@ uint32_t RecordBatch::Intern(const char* data, uint32_t length) {
 
 void RecordBatch::PutString(const Field& field, const char* data) {
   const auto length = static_cast<uint32_t>(strnlen(data, field.source_size));
-  const uint32_t offset = length == 0 ? 0 : Intern(data, length);
-  Store(field.wire_offset, offset);
-  Store(field.wire_offset + 4, length);
+  PutPlace(field.wire_offset, length == 0 ? 0 : Intern(data, length), length);
 }
 
-void RecordBatch::PutBytes(const Field& field, const char* data) {
+void RecordBatch::PutBytes(const Field& field, const char* data, uint32_t size) {
   bytes_.resize(Align8(bytes_.size()));
-  Store(field.wire_offset, static_cast<uint32_t>(bytes_.size()));
-  Store(field.wire_offset + 4, field.source_size);
+  PutPlace(field.wire_offset, static_cast<uint32_t>(bytes_.size()), size);
+  bytes_.insert(bytes_.end(), data, data + size);
+}
+
+void RecordBatch::PutPrinted(const Field& field, uint64_t address, const char* data) {
+  bytes_.resize(Align8(bytes_.size()));
+  const auto* bytes = reinterpret_cast<const char*>(&address);
+  PutPlace(field.wire_offset, static_cast<uint32_t>(bytes_.size()),
+           static_cast<uint32_t>(sizeof address + field.source_size));
+  bytes_.insert(bytes_.end(), bytes, bytes + sizeof address);
   bytes_.insert(bytes_.end(), data, data + field.source_size);
+}
+
+void RecordBatch::PutText(const Statement& statement, std::string_view text) {
+  const auto length = static_cast<uint32_t>(text.size());
+  PutPlace(statement.text_offset, length == 0 ? 0 : Intern(text.data(), length), length);
+}
+
+void RecordBatch::PutFlow(const Statement& statement, FlowPlace place) {
+  Store(statement.flow_offset, place.depth << 2 | static_cast<uint32_t>(place.flow));
 }
 
 void RecordBatch::PutFrames(const Field& field, const std::vector<Frame>& frames) {
   bytes_.resize(Align8(bytes_.size()));
-  Store(field.wire_offset, static_cast<uint32_t>(bytes_.size()));
-  Store(field.wire_offset + 4, static_cast<uint32_t>(frames.size()));
+  PutPlace(field.wire_offset, static_cast<uint32_t>(bytes_.size()), static_cast<uint32_t>(frames.size()));
   for (const Frame& frame : frames) {
     const auto length = static_cast<uint32_t>(frame.name.size());
     const uint32_t name[4] = {length == 0 ? 0 : Intern(frame.name.data(), length), length, frame.module, frame.offset};

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flow.h"
 #include "statement.h"
 
 namespace dtc {
@@ -50,8 +51,14 @@ class RecordBatch {
 
   // Up to the first NUL, at most the field's size.
   void PutString(const Field& field, const char* data);
-  void PutBytes(const Field& field, const char* data);
+  void PutBytes(const Field& field, const char* data) { PutBytes(field, data, field.source_size); }
+  void PutBytes(const Field& field, const char* data, uint32_t size);
+  void PutPrinted(const Field& field, uint64_t address, const char* data);
   void PutFrames(const Field& field, const std::vector<Frame>& frames);
+
+  // What a statement has room for when it was asked for: see Extras.
+  void PutText(const Statement& statement, std::string_view text);
+  void PutFlow(const Statement& statement, FlowPlace place);
 
   uint32_t count() const { return count_; }
   bool empty() const { return count_ == 0; }
@@ -71,6 +78,10 @@ class RecordBatch {
 
   void Store(uint32_t at, uint32_t value) { std::memcpy(&records_[record_ + at], &value, sizeof value); }
   uint32_t Intern(const char* data, uint32_t length);
+  void PutPlace(uint32_t at, uint32_t offset, uint32_t length) {
+    Store(at, offset);
+    Store(at + 4, length);
+  }
 
   std::vector<char> records_;
   std::vector<char> text_;

@@ -20,7 +20,13 @@ constexpr const char* kStatusrate = "10ms";
 // dtrace_work() with a switchrate of a microsecond returns at once; with 0 it waits for data, up to a second.
 constexpr const char* kDoNotWait = "1us";
 constexpr const char* kWaitForData = "0";
+// With order: 'time'. A firing's time is taken a moment before it is in the buffer; a processor that was taken away in
+// between comes back within this.
+constexpr std::chrono::nanoseconds kMostLateness = std::chrono::milliseconds(10);
+// While firings wait, nothing wakes the thread but time.
+constexpr std::chrono::nanoseconds kLeastInterval = std::chrono::milliseconds(1);
 constexpr const char* kProcfsPath = "procfspath";
+constexpr const char* kSwitchrate = "switchrate";
 
 const char* DropKind(dtrace_dropkind_t kind) {
   switch (kind) {
@@ -101,6 +107,9 @@ void Session::SetOption(uint32_t id, std::string name, std::optional<std::string
 }
 void Session::GetOption(uint32_t id, std::string name) {
   Post(id, [this, name = std::move(name)] { return DoGetOption(name); });
+}
+void Session::SetExtras(uint32_t id, Extras extras) {
+  Post(id, [this, extras] { return DoSetExtras(extras); });
 }
 void Session::Compile(uint32_t id, CompileRequest request) {
   Post(id, [this, request = std::move(request)] { return DoCompile(request); });
@@ -183,7 +192,7 @@ bool Session::WaitForTurn(std::deque<Command>* commands) {
   } else {
     // One look per switchrate under load: the data of that time makes one batch. When nothing has come for longer
     // than that, the time is past already, and dtrace_work() itself waits for the first record.
-    changed_.wait_until(lock, last_work_ + switchrate_, must_act);
+    changed_.wait_until(lock, last_work_ + Interval(), must_act);
     changed_.wait(lock, [&] { return must_act() || batches_in_flight_ < kBatchesInFlight; });
   }
   if (abandoned_) return false;
@@ -198,8 +207,10 @@ void Session::Work() {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (abandoned_ || !commands_.empty()) return;
   }
+  const bool held = recorder_->holds();
+  const Clock::time_point looked = Clock::now();
   working_since_ = NowMs();
-  const auto status = library_->dtrace_work(handle_->get(), nullptr, OnProbeData, OnRecord, this);
+  const auto status = library_->dtrace_work(handle_->get(), recorder_->output(), OnProbeData, OnRecord, this);
   working_since_ = 0;
   last_work_ = Clock::now();
   if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
@@ -208,7 +219,11 @@ void Session::Work() {
     Finish();
     sink_(Exit{exit_status_.value_or(0)});
   } else {
+    // What was recorded a switchrate before this look has been read by now: the look before this one left nothing of
+    // it, and what a processor was still writing then is here, too.
+    Release(looked - Interval() - std::max(Interval(), kMostLateness));
     Flush();
+    if (recorder_->holds() != held) Pace();
   }
 }
 
@@ -223,20 +238,23 @@ void Session::Finish() {
   wakeup_.Clear();
   // Twice, since one call looks at as many descriptors as there are CPUs, and not all of them need be buffers.
   for (int i = 0; i < 2; i++) {
-    const auto status = library_->dtrace_work(handle_->get(), nullptr, OnProbeData, OnRecord, this);
+    const auto status = library_->dtrace_work(handle_->get(), recorder_->output(), OnProbeData, OnRecord, this);
     if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
       Fail("ERR_DTRACE_SESSION");
       return;
     }
   }
+  Release(Clock::time_point::max());
   Flush();
 }
 
 void Session::Fail(const char* code) {
   running_ = false;
   stopped_ = true;
+  Failure failure = refused_ ? *refused_ : LibraryFailure(code);
+  Release(Clock::time_point::max());
   Flush();
-  sink_(Died{LibraryFailure(code)});
+  sink_(Died{std::move(failure)});
 }
 
 Failure Session::LibraryFailure(const char* code) const {
@@ -288,7 +306,7 @@ Result Session::DoOpen(const OpenRequest& request) {
     DoClose();
   } else {
     symbols_ = std::make_unique<Symbols>(*library_, handle_->get());
-    sources_ = std::make_unique<Sources>(*library_, handle_->get(), sink_);
+    DoSetExtras({});
     aggregations_ = std::make_unique<Aggregations>(*library_, handle_->get(), symbols_.get());
   }
   return result;
@@ -299,25 +317,40 @@ Result Session::DoSetOption(const std::string& name, const std::optional<std::st
     return LibraryFailure("ERR_DTRACE_OPTION");
   }
   own_procfs_ = own_procfs_ || name == kProcfsPath;
-  if (name == "switchrate") {
+  if (name == kSwitchrate) {
     // libdtrace parses it, this thread keeps it: see WaitForTurn.
     dtrace_optval_t rate = 0;
-    library_->dtrace_getopt(handle_->get(), "switchrate", &rate);
+    library_->dtrace_getopt(handle_->get(), kSwitchrate, &rate);
     switchrate_ = std::chrono::nanoseconds(static_cast<int64_t>(rate));
-    if (running_) SetSwitchrate(can_wait_ ? kWaitForData : kDoNotWait);
+    if (running_) Pace();
   }
   return Success{};
 }
 
 Result Session::DoGetOption(const std::string& name) {
-  if (name == "switchrate") return Success{json::Text(switchrate_.count())};
+  if (name == kSwitchrate) return Success{json::Text(switchrate_.count())};
   dtrace_optval_t value = 0;
   if (library_->dtrace_getopt(handle_->get(), name.c_str(), &value) != 0) return LibraryFailure("ERR_DTRACE_OPTION");
   return Success{json::Text(static_cast<int64_t>(value))};
 }
 
+Result Session::DoSetExtras(Extras extras) {
+  if (!programs_.empty()) return Failure{"ERR_DTRACE_STATE", "a program is compiled already"};
+  sources_ = std::make_unique<Sources>(*library_, handle_->get(), extras, sink_);
+  recorder_ = std::make_unique<Recorder>(extras, *symbols_);
+  return Success{};
+}
+
+// How often the buffers are looked into: while firings wait for their turn it can't be left to the next one's coming.
+std::chrono::nanoseconds Session::Interval() const {
+  return recorder_->holds() ? std::max(switchrate_, kLeastInterval) : switchrate_;
+}
+
+// What cannot be woken must not wait: then this thread looks once per switchrate.
+void Session::Pace() { SetSwitchrate(can_wait_ && !recorder_->holds() ? kWaitForData : kDoNotWait); }
+
 bool Session::SetSwitchrate(const char* value) {
-  return library_->dtrace_setopt(handle_->get(), "switchrate", value) == 0;
+  return library_->dtrace_setopt(handle_->get(), kSwitchrate, value) == 0;
 }
 
 Result Session::DoCompile(const CompileRequest& request) {
@@ -335,6 +368,7 @@ Result Session::DoCompile(const CompileRequest& request) {
                                                              static_cast<int>(arguments.size()), arguments.data());
   if (program == nullptr) return LibraryFailure("ERR_DTRACE_COMPILE");
   programs_.push_back(program);
+  sources_->Expect(program);
   return Success{json::Text(programs_.size() - 1)};
 }
 
@@ -377,7 +411,14 @@ bool Session::InstallHandlers() {
         return DTRACE_HANDLE_OK;
       },
       this);
-  return errors == 0 && drops == 0;
+  const int options = library_->dtrace_handle_setopt(
+      handle_->get(),
+      [](const dtrace_setoptdata_t* data, void* self) {
+        static_cast<Session*>(self)->OnOption(*data);
+        return DTRACE_HANDLE_OK;
+      },
+      this);
+  return errors == 0 && drops == 0 && options == 0;
 }
 
 Result Session::DoGo() {
@@ -389,12 +430,11 @@ Result Session::DoGo() {
   }
   // `#pragma D option switchrate` has its effect now, unless setOption was used: libdtrace's value is the last word.
   dtrace_optval_t rate = 0;
-  if (library_->dtrace_getopt(handle_->get(), "switchrate", &rate) == 0) {
+  if (library_->dtrace_getopt(handle_->get(), kSwitchrate, &rate) == 0) {
     switchrate_ = std::chrono::nanoseconds(static_cast<int64_t>(rate));
   }
-  // What cannot be woken must not wait: then this thread looks once per switchrate.
   can_wait_ = wakeup_.Join();
-  SetSwitchrate(can_wait_ ? kWaitForData : kDoNotWait);
+  Pace();
   if (!can_wait_ && switchrate_.count() == 0) switchrate_ = std::chrono::milliseconds(1);
   running_ = true;
   return Success{};
@@ -418,9 +458,10 @@ Result Session::DoStop() {
 Result Session::DoClose() {
   LeaveQuickly();
   running_ = false;
+  recorder_.reset();
   aggregations_.reset();
-  symbols_.reset();
   sources_.reset();
+  symbols_.reset();
   handle_.reset();
   library_.reset();
   return Success{};
@@ -446,43 +487,76 @@ void Session::FlushFaults() {
   fault_.reset();
 }
 
+// setopt() in a clause: libdtrace has set the option by now.
+void Session::OnOption(const dtrace_setoptdata_t& data) {
+  const std::string name = data.dtsda_option;
+  const auto value = static_cast<int64_t>(data.dtsda_newval);
+  auto previous = static_cast<int64_t>(data.dtsda_oldval);
+  if (name == kSwitchrate) {
+    // The value that libdtrace had was this thread's, see Pace.
+    previous = switchrate_.count();
+    switchrate_ = std::chrono::nanoseconds(value);
+    Pace();
+  }
+  sink_(OptionSet{NameOf(*data.dtsda_probe->dtpda_pdesc), name, value, previous});
+}
+
 int Session::OnProbeData(const dtrace_probedata_t* data, void* self) {
   return static_cast<Session*>(self)->OnProbe(*data);
 }
 
-// libdtrace formats nothing: each value has been taken by the probe callback. It only does what a program asks it to
-// do.
-int Session::OnRecord(const dtrace_probedata_t* /*data*/, const dtrace_recdesc_t* record, void* /*self*/) {
-  return record != nullptr && record->dtrd_action == DTRACEACT_SYSTEM ? DTRACE_CONSUME_THIS : DTRACE_CONSUME_NEXT;
+// Each value has been taken by the probe callback. libdtrace only does what a program asks it to do, and prints what it
+// was asked for.
+int Session::OnRecord(const dtrace_probedata_t* /*data*/, const dtrace_recdesc_t* record, void* self) {
+  auto* session = static_cast<Session*>(self);
+  if (record == nullptr) {
+    session->recorder_->EndText();
+    return DTRACE_CONSUME_NEXT;
+  }
+  if (record->dtrd_action == DTRACEACT_SYSTEM) return DTRACE_CONSUME_THIS;
+  // dtrace(1) does not print the status either.
+  const bool prints = session->recorder_->output() != nullptr && record->dtrd_action != DTRACEACT_EXIT;
+  return prints ? DTRACE_CONSUME_THIS : DTRACE_CONSUME_NEXT;
 }
 
 int Session::OnProbe(const dtrace_probedata_t& data) {
   const Source& source = sources_->Of(data);
-  Append(source, data);
-  if (batch_.size() >= kBatchSize) Flush();
-  // All values have been taken, so libdtrace can go on to the next record, unless it has something to do itself.
-  return source.statement->library_acts || sources_->speculate() ? DTRACE_CONSUME_THIS : DTRACE_CONSUME_NEXT;
-}
-
-void Session::Append(const Source& source, const dtrace_probedata_t& data) {
   const Statement& statement = *source.statement;
-  batch_.Begin(statement, source.number, static_cast<uint32_t>(data.dtpda_cpu));
-  for (const Field& field : statement.fields) {
-    PutField(&batch_, symbols_.get(), field, data.dtpda_data + field.source_offset);
-  }
+  if (statement.refusal) return Refuse(*statement.refusal, data);
+  if (recorder_->batch().size() >= kBatchSize) Flush();
+  recorder_->Take(source, data);
   if (source.exit_field != nullptr) {
     int32_t status = 0;
     std::memcpy(&status, data.dtpda_data + source.exit_field->source_offset, sizeof status);
     exit_status_ = status;
   }
+  // All values have been taken, so libdtrace can go on to the next record, unless it has something to do itself.
+  const bool goes_on = statement.library_acts || sources_->speculate() || recorder_->output() != nullptr;
+  return goes_on ? DTRACE_CONSUME_THIS : DTRACE_CONSUME_NEXT;
+}
+
+int Session::Refuse(const Refusal& refusal, const dtrace_probedata_t& data) {
+  const ProbeName probe = NameOf(*data.dtpda_pdesc);
+  refused_ = Failure{refusal.code, "at " + probe.provider + ":" + probe.module + ":" + probe.function + ":" +
+                                       probe.name + ": " + refusal.reason};
+  return DTRACE_CONSUME_ABORT;
+}
+
+// Of the firings that wait for their turn, those that happened by then.
+void Session::Release(Clock::time_point until) {
+  const auto time = std::chrono::duration_cast<std::chrono::nanoseconds>(until.time_since_epoch()).count();
+  recorder_->Release(static_cast<uint64_t>(time), [this] {
+    if (recorder_->batch().size() >= kBatchSize) Flush();
+  });
 }
 
 // What was recorded, and what could not be, since the last time.
 void Session::Flush() {
   if (faults_in_flight_ < kFaultsInFlight || stopped_) FlushFaults();
-  if (batch_.empty()) return;
-  Batch batch{std::vector<char>(batch_.size())};
-  batch_.Finish(batch.data.data());
+  RecordBatch& records = recorder_->batch();
+  if (records.empty()) return;
+  Batch batch{std::vector<char>(records.size())};
+  records.Finish(batch.data.data());
   batches_in_flight_++;
   sink_(std::move(batch));
 }

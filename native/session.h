@@ -22,7 +22,7 @@
 #include "libdtrace.h"
 #include "message.h"
 #include "protocol.h"
-#include "record_batch.h"
+#include "recorder.h"
 #include "sources.h"
 #include "symbols.h"
 
@@ -61,6 +61,8 @@ class Session {
   void Open(uint32_t id, OpenRequest request);
   void SetOption(uint32_t id, std::string name, std::optional<std::string> value);
   void GetOption(uint32_t id, std::string name);
+  // What records carry beside their values; before the first program is compiled.
+  void SetExtras(uint32_t id, Extras extras);
   void Compile(uint32_t id, CompileRequest request);
   void Enable(uint32_t id, uint32_t program);
   void Go(uint32_t id);
@@ -92,11 +94,14 @@ class Session {
   void Work();
   void Finish();
   void Fail(const char* code);
+  void Release(Clock::time_point until);
   void Flush();
+  void Pace();
 
   Result DoOpen(const OpenRequest& request);
   Result DoSetOption(const std::string& name, const std::optional<std::string>& value);
   Result DoGetOption(const std::string& name);
+  Result DoSetExtras(Extras extras);
   Result DoCompile(const CompileRequest& request);
   Result DoEnable(uint32_t program);
   Result DoGo();
@@ -108,12 +113,14 @@ class Session {
   Failure LibraryFailure(const char* code) const;
   bool SetSwitchrate(const char* value);
 
+  std::chrono::nanoseconds Interval() const;
   void OnFault(const dtrace_errdata_t& data);
+  void OnOption(const dtrace_setoptdata_t& data);
   void FlushFaults();
   static int OnProbeData(const dtrace_probedata_t* data, void* self);
   static int OnRecord(const dtrace_probedata_t* data, const dtrace_recdesc_t* record, void* self);
   int OnProbe(const dtrace_probedata_t& data);
-  void Append(const Source& source, const dtrace_probedata_t& data);
+  int Refuse(const Refusal& refusal, const dtrace_probedata_t& data);
 
   // When JavaScript has this many batches still to take, the buffers are left alone until it has caught up: what then
   // does not fit into the kernel's buffers is counted there, as drops. Memory stays bounded.
@@ -145,6 +152,7 @@ class Session {
   std::unique_ptr<Symbols> symbols_;
   std::unique_ptr<Sources> sources_;
   std::unique_ptr<Aggregations> aggregations_;
+  std::unique_ptr<Recorder> recorder_;
   std::vector<dtrace_prog_t*> programs_;
   bool enabled_ = false;
   bool running_ = false;
@@ -156,7 +164,7 @@ class Session {
   Clock::time_point last_work_;
   std::optional<int32_t> exit_status_;
   std::optional<Fault> fault_;  // the last one that was only counted
-  RecordBatch batch_;
+  std::optional<Failure> refused_;
 
   std::thread thread_;  // last: starts when everything else is there
 };

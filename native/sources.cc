@@ -17,6 +17,17 @@ ProbeName NameOf(const dtrace_probedesc_t& probe) {
           platform::Name(probe)};
 }
 
+void Sources::Expect(dtrace_prog_t* program) {
+  library_.dtrace_stmt_iter(
+      handle_, program,
+      [](dtrace_hdl_t*, dtrace_prog_t*, dtrace_stmtdesc_t* statement, void* self) {
+        auto* sources = static_cast<Sources*>(self);
+        sources->speculate_ = sources->speculate_ || platform::Speculates(*statement);
+        return 0;
+      },
+      this);
+}
+
 const Source& Sources::Of(const dtrace_probedata_t& data) {
   const uint64_t key = static_cast<uint64_t>(platform::StatementId(data)) << 32 | platform::Id(*data.dtpda_pdesc);
   if (key == last_key_) return *last_source_;  // probes fire in bursts
@@ -37,7 +48,8 @@ const Source& Sources::Add(const dtrace_probedata_t& data, uint64_t key) {
   const auto number = static_cast<uint32_t>(sources_.size());
   announce_(NewSource{number, platform::StatementId(data), NameOf(*data.dtpda_pdesc),
                       is_new ? std::optional<Statement>(statement) : std::nullopt});
-  return sources_.emplace(key, Source{number, &statement, exit_field}).first->second;
+  return sources_.emplace(key, Source{number, &statement, exit_field, FlowOf(platform::Name(*data.dtpda_pdesc))})
+      .first->second;
 }
 
 const Statement& Sources::StatementOf(const dtrace_probedata_t& data, bool* is_new) {
@@ -54,7 +66,7 @@ const Statement& Sources::StatementOf(const dtrace_probedata_t& data, bool* is_n
       }
       fields.push_back(std::move(field));
     }
-    known = std::make_unique<Statement>(std::move(fields));
+    known = std::make_unique<Statement>(std::move(fields), extras_);
     speculate_ = speculate_ || known->speculates;
   }
   return *known;

@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "flow.h"
 #include "libdtrace.h"
 #include "message.h"
 #include "statement.h"
@@ -20,17 +21,20 @@ struct Source {
   uint32_t number;
   const Statement* statement;
   const Field* exit_field;  // where the record holds exit()'s status
+  Flow flow;
 };
 
 class Sources {
  public:
   // `announce` is told of each one before the first record that carries its number.
-  Sources(const Library& library, dtrace_hdl_t* handle, std::function<void(NewSource)> announce)
-      : library_(library), handle_(handle), announce_(std::move(announce)) {}
+  Sources(const Library& library, dtrace_hdl_t* handle, Extras extras, std::function<void(NewSource)> announce)
+      : library_(library), handle_(handle), extras_(extras), announce_(std::move(announce)) {}
 
   const Source& Of(const dtrace_probedata_t& data);
 
-  // Some clause commits or discards: what is committed comes out while libdtrace goes through later records.
+  // A program that is about to be enabled.
+  void Expect(dtrace_prog_t* program);
+  // Some clause speculates: what is committed comes out while libdtrace goes through later records.
   bool speculate() const { return speculate_; }
 
  private:
@@ -40,6 +44,7 @@ class Sources {
 
   const Library& library_;
   dtrace_hdl_t* handle_;
+  const Extras extras_;
   const std::function<void(NewSource)> announce_;
   bool speculate_ = false;
   std::unordered_map<unsigned, std::unique_ptr<Statement>> statements_;

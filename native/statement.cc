@@ -1,6 +1,7 @@
 #include "statement.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace dtc {
@@ -13,6 +14,7 @@ constexpr uint16_t kPrintf = 3;
 constexpr uint16_t kPrinta = 4;
 constexpr uint16_t kLibraryAct = 5;
 constexpr uint16_t kTracemem = 6;
+constexpr uint16_t kPrint = 8;
 constexpr uint16_t kUserStack = 0x101;
 constexpr uint16_t kJavaStack = 0x102;
 constexpr uint16_t kUserSym = 0x103;
@@ -25,6 +27,16 @@ constexpr uint16_t kSym = 0x402;
 constexpr uint16_t kMod = 0x403;
 constexpr uint16_t kCommit = 0x602;
 constexpr uint16_t kDiscard = 0x603;
+
+// What lib/actions.ts refuses when it compiles a program; here it is found when a macro had hidden it.
+constexpr const char* kNoFreopen =
+    "freopen() can't be used: there is no output here to redirect; write the records to a file in JavaScript";
+constexpr const char* kNoTruncate =
+    "ftruncate() can't be used: there is no output here to cut; the records are where JavaScript keeps them";
+constexpr const char* kNoTime =
+    "order: 'time' needs to know when a record was made: name a value timestamp in every clause that records "
+    "something, "
+    "as in printf(\"timestamp=%d\", timestamp)";
 
 bool IsIntegerSize(uint32_t size) { return size == 1 || size == 2 || size == 4 || size == 8; }
 
@@ -44,6 +56,32 @@ std::string Conversions(const std::string& format) {
     found.push_back(format[i]);
   }
   return found;
+}
+
+bool IsWord(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+constexpr std::string_view kTimeHeading = "timestamp=";
+
+// The place after a `timestamp=` that stands by itself, at `from` or later.
+size_t FindTime(const std::string& format, size_t from = 0) {
+  for (size_t at = format.find(kTimeHeading, from); at != std::string::npos; at = format.find(kTimeHeading, at + 1)) {
+    if (at == 0 || !IsWord(format[at - 1])) return at + kTimeHeading.size();
+  }
+  return std::string::npos;
+}
+
+// Which of the format's conversions is named so: "pid=%d timestamp=%u" has 1. As many as there are for none.
+size_t TimeConversion(const std::string& format) {
+  for (size_t at = FindTime(format); at != std::string::npos; at = FindTime(format, at)) {
+    if (at < format.size() && format[at] == '%') return Conversions(format.substr(0, at)).size();
+  }
+  return std::string::npos;
+}
+
+// What is recorded after `printf("timestamp=")` has that name.
+bool IsTimeHeading(const std::string& format) {
+  const size_t end = format.find_last_not_of(" \t\r\n");
+  return end != std::string::npos && FindTime(format.substr(0, end + 1)) == end + 1;
 }
 
 // Text alone, so that whatever is recorded is no value of it. (No program has an empty format: that is one which could
@@ -101,44 +139,110 @@ FieldKind KindOf(const FieldSource& source) {
   return IsIntegerSize(source.size) ? FieldKind::kInt : FieldKind::kBytes;
 }
 
+// Goes through a statement's values, and knows of each what the printf before it says.
+class Reader {
+ public:
+  FieldKind Read(const FieldSource& source) {
+    if (source.has_format) Begin(source.format);
+    if (!IsPrintfLike(source.action)) {
+      const FieldKind kind = KindOf(source);
+      is_time_ = time_follows_ && kind != FieldKind::kNone;
+      time_follows_ = time_follows_ && !is_time_;
+      return kind;
+    }
+    is_time_ = next_ == time_;
+    if (only_text_) return FieldKind::kNone;
+    const FieldKind kind = KindInPrintf(source, next_ < conversions_.size() ? conversions_[next_] : '\0');
+    if (source.size != 0) next_++;
+    return kind;
+  }
+
+  // The value that was read last is called `timestamp`.
+  bool is_time() const { return is_time_; }
+
+ private:
+  void Begin(const std::string& format) {
+    conversions_ = Conversions(format);
+    next_ = 0;
+    time_ = TimeConversion(format);
+    time_follows_ = IsTimeHeading(format);
+    only_text_ = IsText(format);
+  }
+
+  std::string conversions_;
+  size_t next_ = 0;
+  size_t time_ = std::string::npos;
+  bool time_follows_ = false;
+  bool is_time_ = false;
+  bool only_text_ = false;  // a printf of this kind has no value, though the older libdtrace records a 0
+};
+
+uint32_t Place(uint32_t* wire, uint32_t size, uint32_t alignment) {
+  const uint32_t at = (*wire + alignment - 1) & ~(alignment - 1);  // a power of two
+  *wire = at + size;
+  return at;
+}
+
+uint32_t PlaceOf(const Field& field, uint32_t* wire) {
+  if (field.kind == FieldKind::kNone) return *wire;
+  return field.kind == FieldKind::kInt ? Place(wire, field.source_size, field.source_size) : Place(wire, 8, 4);
+}
+
 }  // namespace
 
-Statement::Statement(std::vector<FieldSource> from) : sources(std::move(from)) {
-  std::string conversions;
-  size_t next_conversion = 0;
-  bool only_text = false;  // a printf of this kind has no value, though the older libdtrace records a 0
+Statement::Statement(std::vector<FieldSource> from, Extras extras) : sources(std::move(from)) {
+  Reader reader;
+  bool records = false;
   uint32_t wire = kRecordHeaderSize;
+  for (size_t i = 0; i < sources.size(); i++) {
+    const FieldSource& source = sources[i];
+    Field field{reader.Read(source), source.offset, source.size, 0, source.action};
+    PairWithNeighbour(i, &field);
+    field.wire_offset = PlaceOf(field, &wire);
+    fields.push_back(field);
 
-  for (const FieldSource& source : sources) {
-    if (source.has_format) {
-      conversions = Conversions(source.format);
-      next_conversion = 0;
-      only_text = IsText(source.format);
-    }
-    FieldKind kind = FieldKind::kNone;
-    if (IsPrintfLike(source.action) && !only_text) {
-      const bool named = next_conversion < conversions.size();
-      kind = KindInPrintf(source, named ? conversions[next_conversion] : '\0');
-      if (source.size != 0) next_conversion++;
-    } else if (!IsPrintfLike(source.action)) {
-      kind = KindOf(source);
-    }
-    if (source.action == kCommit || source.action == kDiscard) speculates = true;
-    if (source.action == kLibraryAct || source.action == kSystem || speculates) library_acts = true;
-
-    uint32_t size = 0;
-    uint32_t alignment = 1;
-    if (kind == FieldKind::kInt) {
-      size = alignment = source.size;
-    } else if (kind != FieldKind::kNone) {
-      size = 8;
-      alignment = 4;
-    }
-    wire = (wire + alignment - 1) & ~(alignment - 1);  // a power of two
-    fields.push_back({kind, source.offset, source.size, wire, source.action});
-    wire += size;
+    const bool can_be_time = field.kind == FieldKind::kInt && source.size == 8 && !time_offset;
+    if (reader.is_time() && can_be_time) time_offset = source.offset;
+    records = records || (field.kind != FieldKind::kNone && source.action != kExit);
+    source_end = std::max(source_end, source.offset + source.size);
+    NoteAction(source);
   }
+  if (extras.time_order && records && !time_offset && !refusal) refusal = {"ERR_DTRACE_ARGUMENT", kNoTime};
+  if (extras.text) text_offset = Place(&wire, 8, 4);
+  if (extras.flow) flow_offset = Place(&wire, 4, 4);
   wire_size = (wire + 7) & ~7U;
+}
+
+void Statement::NoteAction(const FieldSource& source) {
+  if (source.action == kCommit || source.action == kDiscard) speculates = true;
+  if (source.action == kLibraryAct || source.action == kSystem || speculates) library_acts = true;
+  if (source.action == kFreopen) refusal = {"ERR_DTRACE_UNSUPPORTED", kNoFreopen};
+  if (source.truncates) refusal = {"ERR_DTRACE_UNSUPPORTED", kNoTruncate};
+}
+
+// A tracemem() with a size of its own records the bytes and then the size; a print() the address and then the bytes.
+void Statement::PairWithNeighbour(size_t i, Field* field) const {
+  constexpr uint64_t kDynamic = 2;  // DTRACE_TRACEMEM_…
+  constexpr uint64_t kSize = 3;
+  constexpr uint64_t kSignedSize = 4;
+  const FieldSource& source = sources[i];
+  const auto accompany = [field](const FieldSource& companion) {
+    if (companion.size > sizeof(uint64_t)) return;
+    field->companion_offset = companion.offset;
+    field->companion_size = companion.size;
+  };
+  const bool is_dynamic = source.action == kTracemem && source.argument == kDynamic;
+  if (is_dynamic && field->kind == FieldKind::kBytes && i + 1 < sources.size()) {
+    accompany(sources[i + 1]);
+    field->companion_signed = sources[i + 1].argument == kSignedSize;
+  } else if (source.action == kTracemem && (source.argument == kSize || source.argument == kSignedSize)) {
+    field->kind = FieldKind::kNone;
+  } else if (source.action == kPrint) {
+    const bool is_data = i > 0 && sources[i - 1].action == kPrint && fields[i - 1].kind == FieldKind::kNone;
+    if (is_data) accompany(sources[i - 1]);
+    const FieldKind data = field->companion_size == 0 ? FieldKind::kBytes : FieldKind::kPrinted;
+    field->kind = is_data ? data : FieldKind::kNone;
+  }
 }
 
 }  // namespace dtc

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,18 @@ enum class FieldKind : uint8_t {
   kStack = 4,   // offset and number of frames in the batch's bytes; the first one's address is the process
   kSymbol = 5,  // likewise, with one address: sym(), mod()
   kUserSymbol = 6,
+  kPrinted = 7,  // offset and length into the batch's bytes: an address, then what is there: print()
+};
+
+inline bool IsCode(FieldKind kind) {
+  return kind == FieldKind::kStack || kind == FieldKind::kSymbol || kind == FieldKind::kUserSymbol;
+}
+
+// What a record carries beside its values, on request.
+struct Extras {
+  bool text = false;        // what libdtrace prints for it
+  bool flow = false;        // entry or return, and the depth
+  bool time_order = false;  // nothing on the wire, but a place among those of other CPUs
 };
 
 // What libdtrace says of one recorded value.
@@ -29,18 +42,28 @@ struct FieldSource {
   uint64_t argument;   // dtrd_arg
   std::string format;  // text of the printf that begins here, else empty
   bool has_format;
+  bool truncates = false;  // ftruncate()
 };
 
 struct Field {
-  FieldKind kind;
-  uint32_t source_offset;
-  uint32_t source_size;
-  uint32_t wire_offset;  // from the start of the record
-  uint16_t source_action;
+  FieldKind kind = FieldKind::kNone;
+  uint32_t source_offset = 0;
+  uint32_t source_size = 0;
+  uint32_t wire_offset = 0;  // from the start of the record
+  uint16_t source_action = 0;
+  // A second value that belongs to this one: the size of what a tracemem() records, the address of a print().
+  uint32_t companion_offset = 0;
+  uint32_t companion_size = 0;
+  bool companion_signed = false;
 };
 
 // Every record starts with the number of its source (statement and probe) and of its CPU.
 inline constexpr uint32_t kRecordHeaderSize = 8;
+
+struct Refusal {
+  const char* code;  // of lib/errors.ts
+  const char* reason;
+};
 
 struct Statement {
   std::vector<FieldSource> sources;
@@ -49,8 +72,20 @@ struct Statement {
   // libdtrace itself must see these records: clear(), trunc(), normalize(), setopt(), commit(), discard(), system().
   bool library_acts = false;
   bool speculates = false;  // commit() or discard()
+  // Why its records can't be had; null where they can.
+  std::optional<Refusal> refusal;
+  // Where the record on the wire has what was asked for; 0 where it wasn't.
+  uint32_t text_offset = 0;
+  uint32_t flow_offset = 0;
+  // Where a firing's data has its time: the value that is called `timestamp`.
+  std::optional<uint32_t> time_offset;
+  uint32_t source_end = 0;  // bytes of a firing's data that are of use
 
-  explicit Statement(std::vector<FieldSource> from);
+  explicit Statement(std::vector<FieldSource> from, Extras extras = {});
+
+ private:
+  void PairWithNeighbour(size_t i, Field* field) const;
+  void NoteAction(const FieldSource& source);
 };
 
 }  // namespace dtc

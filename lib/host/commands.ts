@@ -46,6 +46,8 @@ export interface CommandArguments {
   /** Has no answer. */
   taken: [kind: number]
   ping: []
+  /** What records carry beside their values; before the first `compile`. */
+  recordExtras: [text: boolean, flow: boolean, timeOrder: boolean]
 }
 
 /** What each command gives. */
@@ -64,6 +66,7 @@ export interface CommandResults {
   taken: undefined
   /** Milliseconds for which libdtrace has not returned from dtrace_work(). */
   ping: number
+  recordExtras: undefined
 }
 
 export type CommandName = keyof CommandArguments
@@ -98,6 +101,12 @@ const WRITERS: Writers = {
   ],
   taken: [9, (writer, kind) => writer.byte(kind)],
   ping: [60, () => {}],
+  recordExtras: [
+    50,
+    (writer, ...flags) => {
+      for (const flag of flags) writer.byte(flag ? 1 : 0)
+    },
+  ],
 }
 
 /** A command as it goes to the session. */

@@ -38,6 +38,9 @@ export interface NativeLayout {
   /** Bytes of one record on the wire. */
   size: number
   fields: NativeField[]
+  /** Where a record has its text, and its flow and depth; only when they were asked for. */
+  text?: number
+  flow?: number
 }
 
 /** An aggregation variable, as a snapshot has it. */
@@ -88,6 +91,7 @@ export type SessionMessage =
       address: string
       message: string
     }
+  | { type: 'option'; probe: NativeProbe; name: string; value: number; previous: number }
   | { type: 'exit'; status: number }
   | { type: 'died'; failure: NativeFailure }
   /** The host of the session is no more; `lost`: records that are known to have gone with it. */

@@ -5,7 +5,7 @@
 import { DTraceError } from '../errors.js'
 import type { Field, Schema } from './schema.js'
 import { Action } from './schema.js'
-import { CodeSymbol, Frame, Stack, type SymbolPart, type Value } from './values.js'
+import { CodeSymbol, Frame, Printed, Stack, type SymbolPart, type Value } from './values.js'
 import { FieldKind, FRAME_SIZE, type WireBatch } from './wire.js'
 
 /** The probe of a record: one frozen object per probe. */
@@ -25,7 +25,16 @@ export interface DTraceRecord<Fields = Readonly<{ [name: string]: Value }>> {
   readonly values: readonly Value[]
   /** The values that the statement names. */
   readonly fields: Fields
+  /** With `text: true`: what libdtrace prints for the record, as dtrace(1) would. */
+  readonly text?: string
+  /** With `flow: true`: whether the probe is an entry or a return. */
+  readonly flow?: FlowKind | undefined
+  /** With `flow: true`: how many entries on this CPU have not returned yet. */
+  readonly depth?: number
 }
+
+/** By the name of the probe: `entry`, `return`, and what ends in `-entry` or `-return`. */
+export type FlowKind = 'entry' | 'return'
 
 /** 64-bit integers as bigint, or as number where every value fits. */
 export type Int64 = 'bigint' | 'number'
@@ -59,6 +68,7 @@ export function createDecoder(schema: Schema, int64: Int64): Decoder {
       .join('')} }`,
     ...fields.map((field, i) => readExpression(field, i, int64)),
     'return { probe, cpu,',
+    ...extras(schema),
     `values: [${fields.map((_, i) => `v${i}`).join(', ')}],`,
     named.length === 0
       ? 'fields: NO_FIELDS }'
@@ -92,9 +102,21 @@ export function createDecoder(schema: Schema, int64: Int64): Decoder {
 
 function generate<Type>(source: string): Type {
   // Only numbers and JSON strings of ours are put into the source: see readExpression.
-  const make = new Function('NO_FIELDS', 'number64', 'stack', 'symbol', source)
-  return make(NO_FIELDS, number64, stack, symbol) as Type
+  const make = new Function('NO_FIELDS', 'number64', 'stack', 'symbol', 'printed', 'FLOWS', source)
+  return make(NO_FIELDS, number64, stack, symbol, printed, FLOWS) as Type
 }
+
+/** Properties that a record has beside its values, where they were asked for. */
+function extras({ text, flow }: Schema): string[] {
+  const at = (offset: number): string => `batch.u32[(p + ${offset}) >> 2]`
+  return [
+    ...(text === undefined ? [] : [`text: batch.text(${at(text)}, ${at(text + 4)}),`]),
+    ...(flow === undefined ? [] : [`flow: FLOWS[${at(flow)} & 3], depth: ${at(flow)} >>> 2,`]),
+  ]
+}
+
+/** `Flow` of `native/flow.h`. */
+const FLOWS: readonly (FlowKind | undefined)[] = [undefined, 'entry', 'return']
 
 /** JavaScript that reads one field of the record at byte `p` into `v<i>`. Fields are aligned to their size. */
 function readExpression(field: Field, i: number, int64: Int64): string {
@@ -123,6 +145,8 @@ function readExpression(field: Field, i: number, int64: Int64): string {
         const v${i} = text${i}`
     case FieldKind.bytes:
       return `const v${i} = batch.bytes(${pair})`
+    case FieldKind.printed:
+      return `const v${i} = printed(batch, ${pair})`
     case FieldKind.stack:
       return `const v${i} = stack(batch, ${pair})`
     default:
@@ -168,6 +192,12 @@ function stack(batch: WireBatch, offset: number, count: number): Stack {
   const frames: Frame[] = []
   for (let i = 1; i < count; i++) frames.push(frame(batch, start + i * FRAME_SIZE))
   return new Stack(owner(batch, start), frames)
+}
+
+/** The address comes before what is there. */
+function printed(batch: WireBatch, offset: number, length: number): Printed {
+  const address = batch.u64[(batch.bytesStart + offset) >> 3] as bigint
+  return new Printed(address, batch.bytes(offset + 8, length - 8))
 }
 
 const NOWHERE = new Frame(0n, undefined, undefined, 0)

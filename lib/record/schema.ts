@@ -31,35 +31,25 @@ export interface Field {
   action: number
 }
 
-/** A `printf` of the statement: its format, and which of the record's values are its arguments. */
-export interface Printf {
-  format: string
-  action: number
-  first: number
-  count: number
-}
-
 /** The layout of a statement, with names. */
 export interface Schema {
   /** Bytes of a record on the wire. */
   size: number
   fields: Field[]
-  printfs: Printf[]
+  /** Where a record has its text, and its flow and depth; undefined where they were not asked for. */
+  text: number | undefined
+  flow: number | undefined
 }
 
 /** A conversion of a format. `name` is the word before the `=` before it. */
 export interface Conversion {
   name: string | undefined
-  /** Flags, width and precision as written. */
-  modifiers: string
   letter: string
-  index: number
-  length: number
 }
 
 // A word and an equals sign may stand before a conversion; `%%` is none.
 const CONVERSION =
-  /(?:(?<name>[A-Za-z_]\w*)=)?%(?<modifiers>[-#0+ '@*]*\d*(?:\.(?:\d+|\*))?)(?:hh|h|ll|l|L|w|j|z|t)*(?<letter>[A-Za-z%?])/g
+  /(?:(?<name>[A-Za-z_]\w*)=)?%[-#0+ '@*]*\d*(?:\.(?:\d+|\*))?(?:hh|h|ll|l|L|w|j|z|t)*(?<letter>[A-Za-z%?])/g
 
 // `printf("frames="); stack();`: what is traced after such a format has this name.
 const HEADING = /(?<name>[A-Za-z_]\w*)=\s*$/
@@ -68,10 +58,8 @@ const HEADING = /(?<name>[A-Za-z_]\w*)=\s*$/
 export function conversions(format: string): Conversion[] {
   const found: Conversion[] = []
   for (const match of format.matchAll(CONVERSION)) {
-    const { name, modifiers = '', letter = '' } = match.groups ?? {}
-    if (letter === '%') continue
-    const lead = name === undefined ? 0 : name.length + 1
-    found.push({ name, modifiers, letter, index: match.index + lead, length: match[0].length - lead })
+    const { name, letter = '' } = match.groups ?? {}
+    if (letter !== '%') found.push({ name, letter })
   }
   return found
 }
@@ -86,7 +74,6 @@ function isPrintf(action: number): boolean {
  */
 export function schemaOf(layout: NativeLayout): Schema {
   const fields: Field[] = []
-  const printfs: Printf[] = []
   let pending: Conversion[] = []
   let taken = 0
   let heading: string | undefined
@@ -95,24 +82,22 @@ export function schemaOf(layout: NativeLayout): Schema {
     if (native.format !== undefined) {
       pending = conversions(native.format)
       taken = 0
-      printfs.push({ format: native.format, action: native.action, first: fields.length, count: 0 })
       heading = HEADING.exec(native.format)?.groups?.name
     }
     if (native.kind === FieldKind.none) continue
-    const printf = isPrintf(native.action) ? printfs.at(-1) : undefined
-    const conversion = printf === undefined ? undefined : pending[taken++]
-    if (printf !== undefined) printf.count++
+    const conversion = isPrintf(native.action) ? pending[taken++] : undefined
     fields.push({
-      name: printf === undefined ? heading : conversion?.name,
+      name: isPrintf(native.action) ? conversion?.name : heading,
       kind: native.kind,
       size: native.size,
       signed: conversion === undefined ? isSigned(native) : 'dic'.includes(conversion.letter),
       offset: native.offset,
       action: native.action,
     })
-    if (printf === undefined) heading = undefined
+    if (!isPrintf(native.action)) heading = undefined
   }
-  return { size: layout.size, fields: withUniqueNames(fields), printfs }
+  const { size, text, flow } = layout
+  return { size, fields: withUniqueNames(fields), text, flow }
 }
 
 /** For `trace()`, `dtrd_arg` has 1 for a signed value; `exit()`'s status is an int. */

@@ -105,5 +105,20 @@ export class CodeSymbol extends Frame {
 /** How much of an address' name an action asks for. */
 export type SymbolPart = 'module' | 'symbol' | 'offset'
 
+/** What `print()` records: what is at an address. With `text: true` the record's text has it by its type. */
+export class Printed {
+  readonly address: bigint
+  readonly bytes: Uint8Array
+
+  constructor(address: bigint, bytes: Uint8Array) {
+    this.address = address
+    this.bytes = bytes
+  }
+
+  toJSON(): unknown {
+    return { address: `0x${this.address.toString(16)}`, bytes: this.bytes }
+  }
+}
+
 /** A value of a record. 64-bit integers are bigint, or number with `int64: 'number'`. */
-export type Value = string | number | bigint | Uint8Array | Stack | CodeSymbol
+export type Value = string | number | bigint | Uint8Array | Stack | CodeSymbol | Printed

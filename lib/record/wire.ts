@@ -11,6 +11,7 @@ export const FieldKind = {
   stack: 4,
   symbol: 5,
   userSymbol: 6,
+  printed: 7,
 } as const
 
 export const BATCH_HEADER_SIZE = 32

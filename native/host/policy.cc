@@ -124,6 +124,7 @@ std::optional<Failure> Refusal(const char* data, size_t size) {
     case CommandName::kStop:
     case CommandName::kClose:
     case CommandName::kTaken:
+    case CommandName::kRecordExtras:
     case CommandName::kPing:
       return std::nullopt;
   }

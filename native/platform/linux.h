@@ -54,7 +54,9 @@ inline FieldSource Describe(const dtrace_probedata_t& data, int index) {
           record.dtrd_alignment,
           record.dtrd_arg,
           {},
-          false};
+          false,
+          // The only action of libdtrace's own that needs no value.
+          record.dtrd_action == DTRACEACT_LIBACT && record.dtrd_size == 0};
 }
 
 // The parsed printf format that begins at this value, else null.
@@ -74,6 +76,12 @@ inline StackHeader ReadStackHeader(const char* data, size_t words, unsigned acti
   }
   const bool user = action == DTRACEACT_USTACK || action == DTRACEACT_JSTACK;
   return {user ? size_t{1} : 0, words, user, user ? static_cast<uint32_t>(header[0]) : 0};
+}
+
+// A clause that speculates, commits or discards. libdtrace itself gathers what is speculated and passes it on while it
+// goes through later firings.
+inline bool Speculates(const dtrace_stmtdesc_t& statement) {
+  return (statement.dtsd_clauseflags & (DT_CLSFLAG_SPECULATE | DT_CLSFLAG_COMMIT | DT_CLSFLAG_COMMIT_DISCARD)) != 0;
 }
 
 // ---- Aggregations ----

@@ -96,6 +96,9 @@ inline void* Format(const dtrace_probedata_t& data, int index) {
   return StatementOf(record)->dtsd_fmtdata;
 }
 
+// The kernel keeps what is speculated, and a commit() of it: libdtrace has nothing to do.
+inline bool Speculates(const dtrace_stmtdesc_t& /*statement*/) { return false; }
+
 // A user's stack begins with the process; all are 64-bit kernels, whose addresses are words.
 inline StackHeader ReadStackHeader(const char* data, size_t words, unsigned action) {
   if (action != DTRACEACT_USTACK && action != DTRACEACT_JSTACK) return {0, words, false, 0};

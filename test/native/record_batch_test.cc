@@ -373,5 +373,54 @@ TEST(RecordBatch, FinishEmptiesItForTheNextBatch) {
   EXPECT_EQ(second.Bytes(record, statement.fields[1]), "\x01\x02\x03\x04");
 }
 
+TEST(RecordBatch, BytesAreAsManyAsThereAre) {
+  const Statement statement({Bytes(16)});
+  RecordBatch batch;
+  for (const uint32_t size : {0U, 3U, 16U}) {
+    batch.Begin(statement, 0, 0);
+    batch.PutBytes(statement.fields[0], "0123456789abcdef", size);
+  }
+  const WireReader reader(&batch);
+  EXPECT_EQ(reader.Bytes(reader.Record(statement, 0), statement.fields[0]), "");
+  EXPECT_EQ(reader.Bytes(reader.Record(statement, 1), statement.fields[0]), "012");
+  EXPECT_EQ(reader.Bytes(reader.Record(statement, 2), statement.fields[0]), "0123456789abcdef");
+}
+
+TEST(RecordBatch, WhatIsPrintedComesAfterItsAddress) {
+  constexpr uint16_t kPrint = 8;
+  const Statement statement({{kPrint, 8, 0, 8, 0, "", false}, {kPrint, 3, 8, 8, 0, "", false}});
+  RecordBatch batch;
+  batch.Begin(statement, 0, 0);
+  batch.PutPrinted(statement.fields[1], 0x0102030405060708ULL, "abc");
+  const WireReader reader(&batch);
+  const std::string bytes = reader.Bytes(reader.Record(statement, 0), statement.fields[1]);
+  ASSERT_EQ(bytes.size(), 11U);
+  uint64_t address = 0;
+  std::memcpy(&address, bytes.data(), sizeof address);
+  EXPECT_EQ(address, 0x0102030405060708ULL);
+  EXPECT_EQ(bytes.substr(8), "abc");
+}
+
+TEST(RecordBatch, TextAndFlowAreWhereTheStatementHasThem) {
+  Extras extras;
+  extras.text = true;
+  extras.flow = true;
+  const Statement statement({Integer(4)}, extras);
+  RecordBatch batch;
+  batch.Begin(statement, 0, 0);
+  batch.PutText(statement, std::string_view("a\0b\n", 4));
+  batch.PutFlow(statement, {Flow::kReturn, 3});
+  batch.Begin(statement, 0, 0);
+  batch.PutText(statement, "");
+  batch.PutFlow(statement, {});
+  const WireReader reader(&batch);
+  const size_t first = reader.Record(statement, 0);
+  const size_t second = reader.Record(statement, 1);
+  EXPECT_EQ(reader.Text(first + statement.text_offset), std::string("a\0b\n", 4));
+  EXPECT_EQ(reader.At<uint32_t>(first + statement.flow_offset), 3U << 2 | 2U);
+  EXPECT_EQ(reader.Text(second + statement.text_offset), "");
+  EXPECT_EQ(reader.At<uint32_t>(second + statement.flow_offset), 0U);
+}
+
 }  // namespace
 }  // namespace dtc::test

@@ -15,6 +15,8 @@ constexpr uint16_t kPrintf = 3;
 constexpr uint16_t kPrinta = 4;
 constexpr uint16_t kLibraryAct = 5;
 constexpr uint16_t kTracemem = 6;
+constexpr uint16_t kPrint = 8;
+constexpr uint16_t kFreopen = 0x204;
 constexpr uint16_t kUserStack = 0x101;
 constexpr uint16_t kUserSym = 0x103;
 constexpr uint16_t kUserMod = 0x104;
@@ -247,6 +249,99 @@ TEST(Statement, KeepsOneFieldForEachSource) {
   EXPECT_EQ(statement.fields[0].source_offset, 0U);
   EXPECT_EQ(statement.fields[2].source_offset, 8U);
   EXPECT_EQ(statement.fields[2].source_size, 8U);
+}
+
+// DTRACE_TRACEMEM_… of <dtrace.h>.
+constexpr uint64_t kStatic = 1;
+constexpr uint64_t kDynamic = 2;
+constexpr uint64_t kSize = 3;
+constexpr uint64_t kSignedSize = 4;
+
+TEST(Statement, ATracememsSizeIsPartOfIt) {
+  const Statement statement({Of(kTracemem, 64, 1, kDynamic, 16), Of(kTracemem, 4, 4, kSize, 80),
+                             Of(kTracemem, 64, 1, kDynamic, 84), Of(kTracemem, 1, 1, kSignedSize, 148),
+                             Of(kTracemem, 32, 1, kStatic, 149)});
+  EXPECT_EQ(Kinds(statement), (Kind{kBytes, kNone, kBytes, kNone, kBytes}));
+  EXPECT_EQ(statement.fields[0].companion_offset, 80U);
+  EXPECT_EQ(statement.fields[0].companion_size, 4U);
+  EXPECT_FALSE(statement.fields[0].companion_signed);
+  EXPECT_EQ(statement.fields[2].companion_offset, 148U);
+  EXPECT_EQ(statement.fields[2].companion_size, 1U);
+  EXPECT_TRUE(statement.fields[2].companion_signed);
+  EXPECT_EQ(statement.fields[4].companion_size, 0U);
+  // Three places on the wire.
+  EXPECT_EQ(statement.wire_size, kRecordHeaderSize + 3 * 8);
+}
+
+TEST(Statement, APrintIsWhatIsAtItsAddress) {
+  const Statement statement(
+      {Of(kPrint, 8, 8, 0x7e, 16), Of(kPrint, 4, 8, 0, 24), Of(kPrint, 8, 8, 0x45, 32), Of(kPrint, 72, 8, 0, 40)});
+  EXPECT_EQ(Kinds(statement), (Kind{kNone, FieldKind::kPrinted, kNone, FieldKind::kPrinted}));
+  EXPECT_EQ(statement.fields[1].companion_offset, 16U);
+  EXPECT_EQ(statement.fields[3].companion_offset, 32U);
+  EXPECT_EQ(statement.fields[3].source_size, 72U);
+  EXPECT_EQ(statement.source_end, 112U);
+}
+
+TEST(Statement, WhatRedirectsOutputIsRefused) {
+  const Statement redirects({Of(kFreopen, 0, 1)});
+  ASSERT_TRUE(redirects.refusal);
+  EXPECT_STREQ(redirects.refusal->code, "ERR_DTRACE_UNSUPPORTED");
+  FieldSource truncate = Of(kLibraryAct, 0, 1);
+  truncate.truncates = true;
+  ASSERT_TRUE(Statement({truncate}).refusal);
+  EXPECT_FALSE(Statement({Of(kLibraryAct, 4, 4), Of(kSystem, 0, 1)}).refusal);
+}
+
+TEST(Statement, ExtrasHaveAPlaceAfterTheValues) {
+  Extras extras;
+  extras.text = true;
+  extras.flow = true;
+  const Statement statement({Of(kTrace, 1, 1)}, extras);
+  EXPECT_EQ(statement.text_offset, 12U);
+  EXPECT_EQ(statement.flow_offset, 20U);
+  EXPECT_EQ(statement.wire_size, 24U);
+  EXPECT_EQ(Statement({Of(kTrace, 1, 1)}).wire_size, 16U);
+}
+
+// Where the time is, of values of eight bytes each.
+std::optional<uint32_t> TimeIn(const std::string& format, uint32_t values = 3) {
+  std::vector<FieldSource> sources = {Printf(format, 8, 8)};
+  for (uint32_t i = 1; i < values; i++) sources.push_back(Of(kPrintf, 8, 8, 0, 8 * i));
+  Extras extras;
+  extras.time_order = true;
+  return Statement(std::move(sources), extras).time_offset;
+}
+
+TEST(Statement, TheValueCalledTimestampIsTheTime) {
+  EXPECT_EQ(TimeIn("timestamp=%u pid=%d x=%d"), 0U);
+  EXPECT_EQ(TimeIn("pid=%d timestamp=%u x=%d"), 8U);
+  EXPECT_EQ(TimeIn("100%% a=%d [b=%-10d] timestamp=%-20llu"), 16U);
+  EXPECT_EQ(TimeIn("walltimestamp=%d timestamp=%d"), 8U);
+  EXPECT_FALSE(TimeIn("walltimestamp=%d mytimestamp=%d"));
+  EXPECT_FALSE(TimeIn("timestamp = %d"));
+  EXPECT_FALSE(TimeIn("timestamp=text %d"));
+}
+
+TEST(Statement, AHeadingCanNameTheTime) {
+  Extras extras;
+  extras.time_order = true;
+  const Statement statement({Printf("timestamp=", 0, 1), Of(kTrace, 8, 8, 0, 24)}, extras);
+  EXPECT_EQ(statement.time_offset, 24U);
+  EXPECT_FALSE(statement.refusal);
+}
+
+TEST(Statement, OrderNeedsATimeWhereSomethingIsRecorded) {
+  Extras extras;
+  extras.time_order = true;
+  const Statement without({Of(kTrace, 8, 8)}, extras);
+  ASSERT_TRUE(without.refusal);
+  EXPECT_STREQ(without.refusal->code, "ERR_DTRACE_ARGUMENT");
+  // Four bytes are no time.
+  EXPECT_TRUE(Statement({Printf("timestamp=%d", 4, 4)}, extras).refusal);
+  EXPECT_FALSE(Statement({Of(kExit, 4, 4)}, extras).refusal);
+  EXPECT_FALSE(Statement({}, extras).refusal);
+  EXPECT_FALSE(Statement({Of(kTrace, 8, 8)}).refusal);
 }
 
 }  // namespace

@@ -40,6 +40,14 @@ class WireReader {
   std::string String(size_t record, const Field& field) const { return Text(record + field.wire_offset); }
   uint32_t StringOffset(size_t record, const Field& field) const { return At<uint32_t>(record + field.wire_offset); }
 
+  // An (offset, length) pair that points into the text.
+  std::string Text(size_t at) const {
+    const auto offset = At<uint32_t>(at);
+    const auto length = At<uint32_t>(at + 4);
+    EXPECT_LE(offset + length, text_length());
+    return Slice(text_start() + offset, length);
+  }
+
   std::string Bytes(size_t record, const Field& field) const {
     const auto offset = At<uint32_t>(record + field.wire_offset);
     const auto length = At<uint32_t>(record + field.wire_offset + 4);
@@ -69,14 +77,6 @@ class WireReader {
   }
 
  private:
-  // An (offset, length) pair that points into the text.
-  std::string Text(size_t at) const {
-    const auto offset = At<uint32_t>(at);
-    const auto length = At<uint32_t>(at + 4);
-    EXPECT_LE(offset + length, text_length());
-    return Slice(text_start() + offset, length);
-  }
-
   std::string Slice(size_t offset, size_t length) const {
     EXPECT_LE(offset + length, data_.size());
     return {data_.data() + offset, length};

@@ -7,6 +7,10 @@ export interface WireRecord {
   cpu: number
   /** An integer, a text, bytes, or frames; the first frame's address is the process. */
   values: (bigint | string | Uint8Array | WireFrame[])[]
+
+  /** Where the layout has a place for them. */
+  text?: string
+  flow?: number
 }
 
 export type WireFrame = [address: bigint, name?: string, module?: number, offset?: number]
@@ -27,7 +31,7 @@ export function encodeBatch(
     text = Buffer.concat([text, encoded])
     return [encoded.length === 0 ? 0 : offset, encoded.length]
   }
-  for (const { source, cpu, values } of records) {
+  for (const { source, cpu, values, text: printed = '', flow = 0 } of records) {
     const layout = layouts[source] as NativeLayout
     const record = Buffer.alloc(layout.size)
     record.writeUInt32LE(source, 0)
@@ -66,6 +70,12 @@ export function encodeBatch(
         record.writeUInt32LE(place[0], offset)
         record.writeUInt32LE(place[1], offset + 4)
       })
+    if (layout.text !== undefined) {
+      const [offset, length] = intern(printed)
+      record.writeUInt32LE(offset, layout.text)
+      record.writeUInt32LE(length, layout.text + 4)
+    }
+    if (layout.flow !== undefined) record.writeUInt32LE(flow, layout.flow)
     body.push(record)
   }
   const header = Buffer.alloc(BATCH_HEADER_SIZE)

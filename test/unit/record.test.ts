@@ -3,7 +3,7 @@ import type { NativeField, NativeLayout } from '../../lib/host/messages.js'
 import { RecordBatch, type Source } from '../../lib/record/batch.js'
 import { createDecoder, type DTraceRecord, type Int64 } from '../../lib/record/decoder.js'
 import { Action, conversions, schemaOf } from '../../lib/record/schema.js'
-import { CodeSymbol, Frame, Stack } from '../../lib/record/values.js'
+import { CodeSymbol, Frame, Printed, Stack } from '../../lib/record/values.js'
 import { FieldKind, type StringEncoding, WireBatch } from '../../lib/record/wire.js'
 import { encodeBatch, type WireRecord } from './record-wire.js'
 
@@ -177,6 +177,43 @@ describe('bytes, stacks and symbols', () => {
   })
 })
 
+describe('what a record carries on request', () => {
+  const layout: NativeLayout = {
+    size: 32,
+    fields: [field(FieldKind.int, 4, 8, signed), field(FieldKind.printed, 4, 12)],
+    text: 20,
+    flow: 28,
+  }
+  const address = Buffer.alloc(8)
+  address.writeBigUInt64LE(0xffff888000001000n)
+  const values = [-3n, Buffer.concat([address, Buffer.from([1, 2, 3, 4])])]
+
+  test('text, flow and depth, and what is printed from an address', () => {
+    const records = decode(
+      [layout],
+      [
+        { source: 0, cpu: 0, values, text: 'naïve\n', flow: (5 << 2) | 1 },
+        { source: 0, cpu: 0, values, text: '', flow: 2 },
+        { source: 0, cpu: 0, values, text: 'x', flow: 0 },
+      ],
+    ).toArray()
+    expect(records.map(({ text, flow, depth }) => [text, flow, depth])).toEqual([
+      ['naïve\n', 'entry', 5],
+      ['', 'return', 0],
+      ['x', undefined, 0],
+    ])
+    const printed = records[0]?.values[1] as Printed
+    expect(printed).toEqual(new Printed(0xffff888000001000n, new Uint8Array([1, 2, 3, 4])))
+    expect(JSON.parse(JSON.stringify(printed))).toMatchObject({ address: '0xffff888000001000' })
+  })
+
+  test('is not there where it was not asked for', () => {
+    const { text: _, flow: __, ...plain } = layout
+    const [record] = decode([plain], [{ source: 0, cpu: 0, values }])
+    expect(Object.keys(record ?? {})).toEqual(['probe', 'cpu', 'values', 'fields'])
+  })
+})
+
 describe('a printf is a schema', () => {
   test('the word before = names a value; flags and %% do not confuse it', () => {
     expect(
@@ -212,10 +249,6 @@ describe('a printf is a schema', () => {
       ['raw', false],
       [undefined, true],
       [undefined, true],
-    ])
-    expect(schema.printfs).toMatchObject([
-      { first: 0, count: 2 },
-      { first: 4, count: 1 },
     ])
   })
 

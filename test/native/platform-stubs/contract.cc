@@ -31,6 +31,7 @@ static_assert(kIs<unsigned, decltype(StatementId(std::declval<const dtrace_probe
 static_assert(kIs<int, decltype(RecordCount(std::declval<const dtrace_probedata_t&>()))>);
 static_assert(kIs<FieldSource, decltype(Describe(std::declval<const dtrace_probedata_t&>(), 0))>);
 static_assert(kIs<void*, decltype(Format(std::declval<const dtrace_probedata_t&>(), 0))>);
+static_assert(kIs<bool, decltype(Speculates(std::declval<const dtrace_stmtdesc_t&>()))>);
 static_assert(kIs<StackHeader, decltype(ReadStackHeader(nullptr, 0, 0))>);
 
 // Aggregations.

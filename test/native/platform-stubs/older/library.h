@@ -43,6 +43,8 @@ typedef struct dtrace_stmtdesc {
 } dtrace_stmtdesc_t;
 dtrace_prog_t* dtrace_program_fcompile(dtrace_hdl_t*, FILE*, uint_t, int, char* const[]);
 int dtrace_program_exec(dtrace_hdl_t*, dtrace_prog_t*, dtrace_proginfo_t*);
+typedef int dtrace_stmt_f(dtrace_hdl_t*, dtrace_prog_t*, dtrace_stmtdesc_t*, void*);
+int dtrace_stmt_iter(dtrace_hdl_t*, dtrace_prog_t*, dtrace_stmt_f*, void*);
 size_t dtrace_printf_format(dtrace_hdl_t*, void*, char*, size_t);
 
 // Data.
@@ -139,6 +141,15 @@ typedef struct dtrace_dropdata {
 } dtrace_dropdata_t;
 typedef int dtrace_handle_drop_f(const dtrace_dropdata_t*, void*);
 int dtrace_handle_drop(dtrace_hdl_t*, dtrace_handle_drop_f*, void*);
+
+typedef struct dtrace_setoptdata {
+  dtrace_hdl_t* dtsda_handle;
+  const dtrace_probedata_t* dtsda_probe;
+  const char* dtsda_option;
+  dtrace_optval_t dtsda_oldval, dtsda_newval;
+} dtrace_setoptdata_t;
+typedef int dtrace_handle_setopt_f(const dtrace_setoptdata_t*, void*);
+int dtrace_handle_setopt(dtrace_hdl_t*, dtrace_handle_setopt_f*, void*);
 
 // Processes. Starting one differs.
 typedef void dtrace_handle_proc_f(struct ps_prochandle*, const char*, void*);

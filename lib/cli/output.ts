@@ -44,7 +44,7 @@ export class Output {
   }
 
   /** Text exactly as it is, for what has no lines of its own making. */
-  write(text: string): void {
+  write(text: string | Uint8Array): void {
     this.#stdout.write(text)
   }
 

@@ -3,10 +3,9 @@ import type { Command } from 'commander'
 import { Consumer } from '../consumer.js'
 import { DTraceError } from '../errors.js'
 import type { DTraceRecord } from '../record/decoder.js'
-import type { Schema } from '../record/schema.js'
 import { addDTraceOption, type DTraceOptions } from './arguments.js'
 import { exitCodes } from './exit-codes.js'
-import { formatRecord, HEADER } from './format.js'
+import { formatRecord, HEADERS, type Layout } from './format.js'
 import { Interrupt } from './interrupt.js'
 import { Output } from './output.js'
 
@@ -49,13 +48,15 @@ async function run(script: string, args: string[], flags: RunFlags): Promise<voi
   }
   const consumer = await Consumer.open({
     options: { ...(flags.quiet ? { quiet: true } : {}), ...flags.option },
+    // What libdtrace prints goes out as it is, whatever bytes it has.
+    ...(output.json ? {} : { text: true, flow: true, strings: 'latin1' }),
   })
   try {
     const program = await consumer.compile({ file: script }, { args })
     const info = await consumer.enable(program)
-    const quiet = flags.quiet === true || (await consumer.getOption('quiet')) !== undefined
-    const ended = listen(consumer, output, quiet)
-    if (!output.json && !quiet) output.write(HEADER)
+    const layout = await layoutOf(consumer)
+    const ended = listen(consumer, output, layout)
+    if (!output.json) output.write(HEADERS[layout])
     await consumer.go()
     output.emit('ready', { script, ...info }, () => undefined)
     await Promise.race([ended, interrupt.stopped()])
@@ -82,19 +83,22 @@ function usesAggregations(source: string): boolean {
   return source.replace(/\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\])*"/g, '').includes('@')
 }
 
+/** As the command line or the script's pragmas have it. */
+async function layoutOf(consumer: Consumer): Promise<Layout> {
+  if ((await consumer.getOption('flowindent')) !== undefined) return 'flow'
+  return (await consumer.getOption('quiet')) === undefined ? 'columns' : 'quiet'
+}
+
 /** Prints what comes. Resolves when the program has called exit(), rejects when the session died. */
-function listen(consumer: Consumer, output: Output, quiet: boolean): Promise<void> {
+function listen(consumer: Consumer, output: Output, layout: Layout): Promise<void> {
   consumer.on('batch', (records) => {
     if (output.json) {
       for (const record of records) output.emit('record', jsonRecord(record), () => undefined)
       return
     }
-    const schemas = records.schemas()
     let text = ''
-    for (const [at, record] of records.toArray().entries()) {
-      text += formatRecord(record, schemas[at] as Schema, quiet)
-    }
-    if (text !== '') output.write(text)
+    for (const record of records) text += formatRecord(record, layout)
+    if (text !== '') output.write(Buffer.from(text, 'latin1'))
   })
   consumer.on('drop', (drop) => output.warn('drop', drop.message, { ...drop }))
   consumer.on('fault', (fault) => output.warn('fault', fault.message, { ...fault }))

@@ -1,6 +1,5 @@
 import { DTraceError } from '../errors.js'
 import type { Decoder, DTraceRecord, Probe } from './decoder.js'
-import type { Schema } from './schema.js'
 import type { Value } from './values.js'
 import { BATCH_HEADER_SIZE, type WireBatch } from './wire.js'
 
@@ -95,18 +94,6 @@ export class RecordBatch<Record = DTraceRecord> implements Iterable<Record> {
       )
     }
     return column
-  }
-
-  /** The schema of each record's statement, in the order of the records: for those who format records. */
-  schemas(): Schema[] {
-    const schemas = new Array<Schema>(this.length)
-    let position = BATCH_HEADER_SIZE
-    for (let i = 0; i < schemas.length; i++) {
-      const { schema } = this.#sourceAt(position).decoder
-      schemas[i] = schema
-      position += schema.size
-    }
-    return schemas
   }
 
   #sourceAt(position: number): Source {

@@ -2,7 +2,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
+import { Consumer } from '../../lib/index.js'
 import { ZoneMonitor, ZoneNames } from '../../lib/watch/index.js'
 import { initOf } from '../../lib/watch/zones/ledger.js'
 import { isUp, type PresentZone, presentZones } from '../../lib/watch/zones/present.js'
@@ -55,6 +56,16 @@ describe('when records are dropped', () => {
     } finally {
       await containers.dispose()
     }
+  })
+})
+
+describe('when the kernel passes over a mark of the monitor’s own', () => {
+  it('another one is made', async () => {
+    const mark = vi.spyOn(Consumer.prototype, 'mark').mockImplementationOnce(() => {})
+    const monitor = await ZoneMonitor.start()
+    expect(mark.mock.calls.length).toBeGreaterThanOrEqual(3)
+    mark.mockRestore()
+    await monitor.stop()
   })
 })
 

@@ -15,6 +15,8 @@ const LINUX = process.platform === 'linux'
 const SCRIPT = process.platform === 'freebsd' ? 'jails.d' : 'zones.d'
 /** The number of the script's mark, see its head. */
 const MARK = 3
+/** How long a mark may take before another one is made, in milliseconds. */
+const MARK_PATIENCE = 1000
 /** While records are dropped all the time, this long from one look at /proc to the next, in milliseconds. */
 const PAUSE = 1000
 
@@ -32,6 +34,7 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
   /** What has come before those that were up already are known; later undefined. */
   #early: ZoneChange[] | undefined = []
   #present: PresentZone[] = []
+  /** Who waits for a mark: for this one, or any later one. */
   readonly #marks = new Map<number, () => void>()
   #mark = 0
   #settling = false
@@ -82,10 +85,8 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
     const changes: ZoneChange[] = []
     for (const raw of records) {
       const record = zoneRecord(raw)
-      if (record.op === 'mark') {
-        this.#marks.get(record.mark)?.()
-        this.#marks.delete(record.mark)
-      } else changes.push(record)
+      if (record.op === 'mark') this.#seen(record.mark)
+      else changes.push(record)
     }
     if (this.#early === undefined) this.#add(changes)
     else this.#early.push(...changes)
@@ -103,8 +104,15 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
 
   /** A mark may be among what was lost: nobody waits for it any longer. */
   #release(): void {
-    for (const seen of this.#marks.values()) seen()
-    this.#marks.clear()
+    this.#seen(Number.POSITIVE_INFINITY)
+  }
+
+  #seen(mark: number): void {
+    for (const [awaited, resolve] of this.#marks) {
+      if (awaited > mark) continue
+      this.#marks.delete(awaited)
+      resolve()
+    }
   }
 
   /** All that was recorded has come. */
@@ -180,13 +188,23 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
    */
   async #arrived(): Promise<void> {
     if (!LINUX) return
-    for (let i = 0; i < 2; i++) {
-      if (this.consumer.state !== 'running') return
-      const mark = ++this.#mark
-      const seen = new Promise<void>((resolve) => this.#marks.set(mark, resolve))
-      this.consumer.mark(MARK, mark)
-      await seen
+    for (let i = 0; i < 2; i++) await this.#marked()
+  }
+
+  /**
+   * Makes a mark and waits for it. It is made again when it doesn't come, since the kernel passes over a system call's probe where it is
+   * at another BPF program, or within bpf(2), on that CPU (kernel: bpf_prog_active, kernel/trace/bpf_trace.c).
+   */
+  async #marked(): Promise<void> {
+    if (this.consumer.state !== 'running') return
+    const seen = new Promise<void>((resolve) => this.#marks.set(this.#mark + 1, resolve))
+    const make = (): void => {
+      if (this.consumer.state === 'running') this.consumer.mark(MARK, ++this.#mark)
     }
+    make()
+    const again = setInterval(make, MARK_PATIENCE)
+    await seen
+    clearInterval(again)
   }
 
   /**

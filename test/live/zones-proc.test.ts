@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
 import { Consumer } from '../../lib/index.js'
 import { ZoneMonitor, ZoneNames } from '../../lib/watch/index.js'
-import { initOf } from '../../lib/watch/zones/ledger.js'
+import { initOf, ZoneLedger } from '../../lib/watch/zones/ledger.js'
 import { isUp, type PresentZone, presentZones } from '../../lib/watch/zones/present.js'
 import { requireDTrace } from './helper.js'
 import { patience } from './patience.js'
@@ -59,8 +59,40 @@ describe('when records are dropped', () => {
   })
 })
 
-describe('when the kernel passes over a mark of the monitor’s own', () => {
-  it('another one is made', async () => {
+describe('when the kernel passes over a probe without a word', () => {
+  it('a zone’s boot and its end are found out a little later', { timeout: patience(90_000) }, async () => {
+    const containers = await Containers.make()
+    const monitor = await ZoneMonitor.start()
+    const events = new ZoneEvents(monitor)
+    const { add } = ZoneLedger.prototype
+    const made = vi.spyOn(ZoneLedger.prototype, 'add').mockImplementation(function (
+      this: ZoneLedger,
+      records,
+      settled,
+    ) {
+      add.call(
+        this,
+        records.filter(({ op }) => op === 'create'),
+        settled,
+      )
+    })
+    try {
+      const unshare = ['--kill-child', '--pid', '--fork', 'sh', '-c', 'sleep 600; true', 'zonetest-silent']
+      const ran = containers.program('unshare', ...unshare)
+      const [present] = await events.until(tagged('zonetest-silent'), 1)
+      expect(present).toMatchObject({ event: 'present', inferred: true })
+      process.kill(present?.init_pid as number, 'SIGKILL')
+      await ran
+      const [, end] = await events.until(tagged('zonetest-silent'), 2)
+      expect(end).toMatchObject({ event: 'shutdown', inferred: true, init_pid: present?.init_pid })
+    } finally {
+      made.mockRestore()
+      await monitor.stop()
+      await containers.dispose()
+    }
+  })
+
+  it('a mark of the monitor’s own is made again', async () => {
     const mark = vi.spyOn(Consumer.prototype, 'mark').mockImplementationOnce(() => {})
     const monitor = await ZoneMonitor.start()
     expect(mark.mock.calls.length).toBeGreaterThanOrEqual(3)

@@ -8,7 +8,7 @@ import { startWatcher, Watcher } from '../watcher.js'
 import type { ZoneEvent, ZoneMonitorEvents } from './event.js'
 import { keyOf, ZoneLedger } from './ledger.js'
 import { type CheckedZoneOptions, checkZoneOptions, type ZoneMonitorOptions } from './options.js'
-import { isUp, type PresentZone, presentZones } from './present.js'
+import { hasExecuted, isUp, type PresentZone, presentZones } from './present.js'
 import { type ZoneChange, zoneRecord } from './records.js'
 
 const LINUX = process.platform === 'linux'
@@ -17,6 +17,8 @@ const SCRIPT = process.platform === 'freebsd' ? 'jails.d' : 'zones.d'
 const MARK = 3
 /** How long a mark may take before another one is made, in milliseconds. */
 const MARK_PATIENCE = 1000
+/** From one look whether the zones are as they were told to the next, in milliseconds. */
+const LOOK = 10_000
 /** While records are dropped all the time, this long from one look at /proc to the next, in milliseconds. */
 const PAUSE = 1000
 
@@ -41,6 +43,7 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
   /** Something was dropped after the last look at /proc began. */
   #gaps = false
   #mending: Promise<void> | undefined
+  #looking: NodeJS.Timeout | undefined
 
   /**
    * Starts a monitor; it is watching when this resolves. What is up already is told a moment later, so that there is time to listen.
@@ -78,6 +81,7 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
     await this.#arrived()
     this.#present = this.#seam(before, after)
     setImmediate(() => this.#open())
+    if (LINUX) this.#looking = setInterval(() => this.#look(), LOOK).unref()
     this.started()
   }
 
@@ -99,6 +103,7 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
   }
 
   protected override died(): void {
+    clearInterval(this.#looking)
     this.#release()
   }
 
@@ -117,6 +122,7 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
 
   /** All that was recorded has come. */
   protected override async drain(): Promise<void> {
+    clearInterval(this.#looking)
     await super.drain()
     this.#release()
     this.#open()
@@ -133,6 +139,17 @@ export class ZoneMonitor extends Watcher<ZoneEvent, ZoneMonitorEvents> {
     this.#ledger.present(this.#present)
     this.#add(early)
     if (this.#gaps) this.#mend()
+  }
+
+  /**
+   * A kernel may pass over a probe without a word: Linux 7 does where a task is preempted in the probe's program and the next one comes to
+   * the same probe. So zones that were made and have not ended, as far as is known, are looked at now and then.
+   */
+  #look(): void {
+    const wrong = (key: string): boolean => !isUp(key) || (!this.#ledger.knows(key) && hasExecuted(key))
+    if (!this.#ledger.unfinished().some(wrong)) return
+    this.#gaps = true
+    this.#mend()
   }
 
   /** Looks what became of the zones when records were dropped, one look at a time. */

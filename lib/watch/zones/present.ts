@@ -71,6 +71,11 @@ export function isUp(key: string): boolean {
   return statOf(init_pid)?.start === init_start && (namespaceOf(init_pid, 'pid') ?? zone_id) === zone_id
 }
 
+/** Whether the zone's first process has executed something. */
+export function hasExecuted(key: string): boolean {
+  return statOf(initOf(key).init_pid)?.executed === true
+}
+
 function entries(): string[] {
   try {
     return readdirSync('/proc')

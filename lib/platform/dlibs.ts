@@ -4,7 +4,8 @@
  * libdtrace compiles all of them with the first program, and one that fails fails every program. What is known to fail is
  * looked for beforehand, in the kernel's symbols and types, which costs some milliseconds while libdtrace is being opened:
  * see {@link KNOWN}. What isn't known is learnt from libdtrace's message when the first program fails in a library. In both
- * cases the session gets a folder of its own: links to the libraries, and repaired copies of those that need it.
+ * cases the session gets a folder of its own: links to the libraries, and repaired copies of those that need it. Where the kernel is
+ * slow to verify what libdtrace makes, its library of BPF functions is in there as a quicker copy, too: see bpf-library.ts.
  */
 import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
@@ -12,6 +13,7 @@ import { release, tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { atExit } from '../at-exit.js'
 import { DTraceError } from '../errors.js'
+import { quickerBpfLibrary } from './bpf-library.js'
 import { definitions, dependencies, dropLine, dropMentions, failedPlace } from './dlib-repair.js'
 import { SESSION_FOLDER } from './leftovers.js'
 import type { LibraryLocation } from './locate.js'
@@ -71,6 +73,11 @@ const KNOWN: readonly KnownName[] = [
   },
 ]
 
+/** libdtrace's BPF functions, beside the D libraries. */
+const BPF_LIBRARY = 'bpf_dlib.o'
+/** Verifies functions anew for each call: 7.2 does, 6.18 does not. */
+const SLOW_TO_VERIFY: [major: number, minor: number] = [6, 19]
+
 /** What was learnt from libdtrace's messages, by library folder: the process' next session begins with it. */
 const learnt = new Map<string, Failure[]>()
 
@@ -128,6 +135,7 @@ class Overlay implements DLibraries {
   /** By path below the folder. */
   readonly #libraries = new Map<string, DLibrary>()
   readonly #limitations = new Map<string, Limitation>()
+  #bpfLibrary: Buffer | undefined
   #folder: string | undefined
   #forgetExit = (): void => {}
   readonly dispose = (): void => {
@@ -151,8 +159,12 @@ class Overlay implements DLibraries {
   async applyKnown(): Promise<void> {
     const has = await Promise.all(KNOWN.map(kernelHas))
     const missing = KNOWN.filter((_, index) => has[index] === false)
-    if (missing.length === 0 && learnt.size === 0) return
+    const slow = !isBefore(release(), SLOW_TO_VERIFY)
+    if (missing.length === 0 && learnt.size === 0 && !slow) return
     await this.#read()
+    // Where it can't be read libdtrace says so.
+    const object = slow ? await readFile(join(this.#source, BPF_LIBRARY)).catch(() => undefined) : undefined
+    if (object !== undefined) this.#bpfLibrary = quickerBpfLibrary(object)
     for (const { name, reason } of missing) this.#takeOut(name, reason)
     for (const failure of learnt.get(this.#source) ?? []) this.#takeOutAt(failure)
     await this.#write()
@@ -248,7 +260,7 @@ class Overlay implements DLibraries {
     const changed = [...this.#libraries.values()].some(
       ({ text, original, omitted }) => omitted || text !== original,
     )
-    if (!changed) return
+    if (!changed && this.#bpfLibrary === undefined) return
     this.dispose()
     const folder = await makeFolder()
     this.#folder = folder
@@ -256,7 +268,10 @@ class Overlay implements DLibraries {
     try {
       const versions = await versionFolders(this.#source)
       for (const name of await readdir(this.#source)) {
-        if (!versions.includes(name)) await symlink(join(this.#source, name), join(folder, name))
+        if (versions.includes(name)) continue
+        if (name === BPF_LIBRARY && this.#bpfLibrary !== undefined)
+          await writeFile(join(folder, name), this.#bpfLibrary)
+        else await symlink(join(this.#source, name), join(folder, name))
       }
       for (const version of versions) {
         await mkdir(join(folder, version))

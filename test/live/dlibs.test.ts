@@ -1,8 +1,19 @@
 /** What this kernel can't compile of the D libraries is left out, and no more than that. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  ftruncateSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
+import type { Fault } from '../../lib/index.js'
+import { quickerBpfLibrary } from '../../lib/platform/bpf-library.js'
 import { type LibraryLocation, locateLibrary } from '../../lib/platform/locate.js'
 import { collect, open } from './consumers.js'
 import { requireDTrace } from './helper.js'
@@ -75,5 +86,29 @@ describe('on this kernel', () => {
     expect(await consumer.getOption('strsize')).toBe(128)
     await consumer.go()
     expect((await collect(consumer)).map(({ fields }) => fields.seen)).toEqual([1])
+  })
+
+  it('its library of BPF functions is one that can be made quicker, and is as good then', async () => {
+    const library = changedLibraries({})
+    const file = join(library.syslibdir as string, 'bpf_dlib.o')
+    const quicker = quickerBpfLibrary(readFileSync(file))
+    expect(quicker).toBeDefined()
+    writeFileSync(file, quicker as Buffer)
+    const consumer = await open({ library })
+    const faults: Fault[] = []
+    consumer.on('fault', (fault) => faults.push(fault))
+    // The probe's arguments are put aside while the error is told, and are back for the clauses after it.
+    const program = await consumer.compile(`
+      syscall::ftruncate:entry /pid == $pid && arg0 == 12345/ { trace(*(int *)arg1); }
+      syscall::ftruncate:entry /pid == $pid && arg0 == 12345/ { printf("fd=%d length=%d", arg0, arg1); }`)
+    await consumer.enable(program)
+    await consumer.go()
+    const records = collect(consumer)
+    expect(() => ftruncateSync(12345, 64)).toThrow('EBADF')
+    await consumer.stop()
+    expect((await records).map(({ fields }) => [fields.fd, fields.length])).toEqual([[12345n, 64n]])
+    expect(faults).toMatchObject([
+      { count: 1, name: 'invalid address', address: 64n, message: /ftruncate:entry.*invalid address/ },
+    ])
   })
 })

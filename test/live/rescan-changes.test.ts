@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type RescanChange, RescanWatcher } from '../../lib/watch/index.js'
 import { requireDTrace } from './helper.js'
+import { patience } from './patience.js'
 import { Changes, change, event, makeSandbox, plan, type Sandbox } from './rescan-driver.js'
 
 const describe = requireDTrace()
@@ -37,13 +38,13 @@ beforeAll(async () => {
   for (const name of ['drop', 'fault', 'failure'] as const)
     watcher.on(name, (what: unknown) => troubles.push(what))
   changes = new Changes(watcher, sandbox, join(dir, 'marks'))
-}, 120_000)
+}, patience(120_000))
 
 afterAll(async () => {
   for (const point of mounts.reverse()) await run('umount', ['-l', point])
   await watcher?.stop()
   await sandbox?.dispose()
-}, 60_000)
+}, patience(60_000))
 
 /** The op and path of each change that one call made. */
 async function of(...args: string[]): Promise<[string, string][]> {

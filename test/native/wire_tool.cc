@@ -1,8 +1,8 @@
 // Writes a batch as a session does, for test/unit/wire-roundtrip.test.ts, which reads it with lib/record and compares.
 //
-// Standard input, all in the machine's byte order: the number of values of a statement; for each its action, size, offset,
-// alignment, argument (64 bits) and, as a flag and a text with its length, its format; the length of a firing's buffer; the
-// number of firings; the buffers. Standard output: the length of the layout's JSON, the JSON, the batch.
+// Standard input, all in the machine's byte order: the number of values of a statement; for each its action, size,
+// offset, alignment, argument (64 bits) and, as a flag and a text with its length, its format; the length of a firing's
+// buffer; the number of firings; the buffers. Standard output: the length of the layout's JSON, the JSON, the batch.
 #include <cstdint>
 #include <cstdio>
 #include <string>

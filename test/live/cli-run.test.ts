@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Cli, cli } from './cli-driver.js'
+import { dtrace } from './dtrace-command.js'
 import { requireDTrace } from './helper.js'
 
 const describe = requireDTrace()
@@ -38,6 +39,26 @@ describe('dtrace-watch run', () => {
     const { stdout } = await cli(['run', path])
     expect(stdout).toMatch(/^CPU +ID +FUNCTION:NAME\n +\d+ +\d+ +:BEGIN {11}5 {2}str *\n/)
     expect((await cli(['run', '-q', path])).stdout.trim()).toBe('5str')
+  })
+
+  it.each([
+    ['in columns', ''],
+    ['indented by flow', '#pragma D option flowindent\n'],
+    ['quiet', '#pragma D option quiet\n'],
+  ])('prints what dtrace(1) prints, character for character: %s', async (_how, pragma) => {
+    const path = script(
+      `${pragma}BEGIN { trace(-5); trace((uint8_t)5); trace("str"); printf("%5d %s %#x\\n", 42, "na\xefve", 255); }
+       BEGIN { tracemem(&\`vfs_read, 20); sym((uintptr_t)&\`vfs_read); @a["x"] = sum(7); printa("%s %@d\\n", @a); exit(0); }`,
+    )
+    const { stdout, code } = await cli(['run', path])
+    expect(code).toBe(0)
+    // The CPU may be another one.
+    const lines = (text: string): string[] =>
+      text
+        .trimEnd()
+        .replace(/^ +\d+ /gm, 'CPU ')
+        .split('\n')
+    expect(lines(stdout)).toEqual(lines(await dtrace('-s', path)))
   })
 
   it('prints records as JSON, named by the printf', async () => {

@@ -25,6 +25,7 @@ typedef int64_t dtrace_aggvarid_t;
 
 // Macros, as in the real ones, so that they are plain integers.
 #define DTRACEACT_DIFEXPR 1
+#define DTRACEACT_EXIT 2
 #define DTRACEACT_PRINTF 3
 #define DTRACEACT_PRINTA 4
 #define DTRACEACT_USTACK 0x101

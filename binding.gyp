@@ -21,9 +21,11 @@
         "native/aggregations.cc",
         "native/code_name.cc",
         "native/commands.cc",
+        "native/descriptor_watch.cc",
         "native/flow.cc",
         "native/json.cc",
         "native/libdtrace.cc",
+        "native/processes.cc",
         "native/protocol.cc",
         "native/record_batch.cc",
         "native/recorder.cc",
@@ -39,7 +41,10 @@
           "sources": [
             "native/platform/linux/cpus.cc",
             "native/platform/linux/descriptors.cc",
+            "native/platform/linux/keeper.cc",
             "native/platform/linux/leave.cc",
+            "native/platform/linux/loader_breakpoint.cc",
+            "native/platform/linux/process_status.cc",
             "native/platform/linux/procfs_view.cc",
             "native/platform/linux/wakeup.cc"
           ],
@@ -64,5 +69,18 @@
       "sources": ["native/host/channel.cc", "native/host/main.cc", "native/host/pid.cc", "native/host/policy.cc"],
       "conditions": [["OS=='linux'", { "ldflags": ["-rdynamic"], "libraries": ["-pthread"] }]]
     }
+  ],
+  "conditions": [
+    ["OS=='linux'", {
+      "targets": [
+        {
+          # The parent of a process that a session starts.
+          "target_name": "dtrace-consumer-keeper",
+          "type": "executable",
+          "sources": ["native/keeper/main.cc"],
+          "cflags_cc": ["-std=c++17", "-Wall", "-Wextra"]
+        }
+      ]
+    }]
   ]
 }

@@ -3,6 +3,19 @@
 #include <utility>
 
 namespace dtc {
+namespace {
+
+platform::ProcessRequest ReadCreate(CommandReader* command) {
+  platform::ProcessRequest request;
+  request.file = command->Text();
+  request.arguments = command->Texts();
+  request.folder = command->Text();
+  for (std::string& target : request.stdio) target = command->Text();
+  if (command->Flag()) request.environment = command->Texts();
+  return request;
+}
+
+}  // namespace
 
 OpenRequest ReadOpen(CommandReader* command) {
   OpenRequest request{command->Word(), command->Text(), command->Texts(), {}};
@@ -72,12 +85,42 @@ bool Dispatch(Session& session, const char* data, size_t size) {
       if (command.Good()) session.Taken(kind);
       break;
     }
+    case CommandName::kPrepare:
+      if (command.Good()) session.Prepare(id);
+      break;
     case CommandName::kPing:
       if (command.Good()) session.Ping(id);
       break;
     case CommandName::kRecordExtras: {
       const Extras extras{command.Flag(), command.Flag(), command.Flag()};
       if (command.Good()) session.SetExtras(id, extras);
+      break;
+    }
+    case CommandName::kCreate: {
+      platform::ProcessRequest request = ReadCreate(&command);
+      if (command.Good()) session.CreateProcess(id, std::move(request));
+      break;
+    }
+    case CommandName::kGrab: {
+      const auto pid = static_cast<pid_t>(command.Word());
+      const bool hold = command.Flag();
+      if (command.Good()) session.GrabProcess(id, pid, hold);
+      break;
+    }
+    case CommandName::kContinue: {
+      const auto pid = static_cast<pid_t>(command.Word());
+      if (command.Good()) session.ContinueProcess(id, pid);
+      break;
+    }
+    case CommandName::kRelease: {
+      const auto pid = static_cast<pid_t>(command.Word());
+      if (command.Good()) session.ReleaseProcess(id, pid);
+      break;
+    }
+    case CommandName::kSignal: {
+      const auto pid = static_cast<pid_t>(command.Word());
+      const uint32_t signal = command.Word();
+      if (command.Good()) session.SignalProcess(id, pid, static_cast<int>(signal));
       break;
     }
     default:

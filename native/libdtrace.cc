@@ -34,7 +34,8 @@ bool Library::Resolve(std::string* error) {
     return *function != nullptr;
   };
 #define DTC_FIND(name) find("dtrace_" #name, &dtrace_##name),
-  const bool found[] = {DTC_FUNCTIONS(DTC_FIND) !platform::kHasInit || find("dtrace_init", &dtrace_init)};
+  const bool found[] = {DTC_FUNCTIONS(DTC_FIND) find(platform::kGrabProcess, &dtrace_proc_grab),
+                        !platform::kHasInit || find("dtrace_init", &dtrace_init)};
 #undef DTC_FIND
   return std::all_of(std::begin(found), std::end(found), [](bool one) { return one; });
 }

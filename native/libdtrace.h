@@ -28,7 +28,7 @@ class Library {
 #define DTC_FUNCTIONS(V)                                                                                 \
   V(open) V(go) V(stop) V(close) V(errno) V(errmsg) V(setopt) V(getopt) V(program_fcompile)            \
   V(program_exec) V(work) V(status) V(handle_err) V(handle_drop) V(handle_setopt) V(stmt_iter)         \
-  V(printf_format) V(faultstr) V(lookup_by_addr) V(uaddr2str)                                            \
+  V(printf_format) V(faultstr) V(lookup_by_addr) V(uaddr2str) V(proc_continue) V(proc_release)          \
   V(aggregate_snap) V(aggregate_print) V(aggregate_walk) V(aggregate_walk_joined)                        \
   V(aggregate_walk_keysorted) V(aggregate_walk_valsorted)                                                \
   V(aggregate_walk_keyvarsorted) V(aggregate_walk_valvarsorted)                                          \
@@ -42,6 +42,10 @@ class Library {
   // dtrace_init exists in libdtrace 2 only.
   using InitFunction = int (*)(dtrace_hdl_t*);
   InitFunction dtrace_init = nullptr;
+
+  // Has another name in each: platform::kGrabProcess.
+  using GrabFunction = platform::Process* (*)(dtrace_hdl_t*, pid_t, int);
+  GrabFunction dtrace_proc_grab = nullptr;
 
  private:
   explicit Library(void* object) : object_(object) {}

@@ -80,11 +80,18 @@ struct Exit {
   int32_t status;
 };
 
+// A process that the session had started or held is no more.
+struct ProcessExited {
+  int32_t pid;
+  std::optional<int> status;  // exit's, where it is known
+  std::optional<int> signal;  // what it was killed by
+};
+
 // The session died.
 struct Died {
   Failure failure;
 };
 
-using Message = std::variant<Reply, NewSource, Batch, Drop, Fault, OptionSet, Exit, Died>;
+using Message = std::variant<Reply, NewSource, Batch, Drop, Fault, OptionSet, Exit, ProcessExited, Died>;
 
 }  // namespace dtc

@@ -70,6 +70,14 @@ struct Encoder {
 
   Packet operator()(Exit&& exit) const { return Control(Of("exit").Put("status", exit.status)); }
 
+  Packet operator()(ProcessExited&& process) const {
+    json::Object object = Of("process");
+    object.Put("pid", process.pid);
+    if (process.status) object.Put("status", *process.status);
+    if (process.signal) object.Put("signal", *process.signal);
+    return Control(object);
+  }
+
   Packet operator()(Died&& died) const { return Control(Of("died").PutJson("failure", ToJson(died.failure))); }
 
   static Packet Control(const json::Object& object) { return {PacketKind::kControl, object.Done(), {}}; }

@@ -47,6 +47,12 @@ enum class CommandName : uint8_t {
   kClose = 8,
   kTaken = 9,
   kAggregations = 30,
+  kCreate = 40,
+  kGrab = 41,
+  kContinue = 42,
+  kRelease = 43,
+  kSignal = 44,
+  kPrepare = 45,
   kRecordExtras = 50,
   kPing = 60,
 };

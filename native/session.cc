@@ -27,6 +27,10 @@ constexpr std::chrono::nanoseconds kMostLateness = std::chrono::milliseconds(10)
 constexpr std::chrono::nanoseconds kLeastInterval = std::chrono::milliseconds(1);
 constexpr const char* kProcfsPath = "procfspath";
 constexpr const char* kSwitchrate = "switchrate";
+// Where libdtrace 2 stops a process that it starts, which it is not asked to do here. With any other value it sets a
+// breakpoint at the first instruction of those that it only holds, too, and leaves it there.
+constexpr const char* kEvaltime = "evaltime";
+constexpr const char* kEvaltimeExec = "exec";
 
 const char* DropKind(dtrace_dropkind_t kind) {
   switch (kind) {
@@ -117,6 +121,9 @@ void Session::Compile(uint32_t id, CompileRequest request) {
 void Session::Enable(uint32_t id, uint32_t program) {
   Post(id, [this, program] { return DoEnable(program); });
 }
+void Session::Prepare(uint32_t id) {
+  Post(id, [this] { return DoPrepare(); });
+}
 void Session::Go(uint32_t id) {
   Post(id, [this] { return DoGo(); });
 }
@@ -128,6 +135,34 @@ void Session::Close(uint32_t id) {
 }
 void Session::Snapshot(uint32_t id, AggregationRequest request) {
   Post(id, [this, request = std::move(request)] { return aggregations_->Snapshot(request); });
+}
+
+void Session::CreateProcess(uint32_t id, platform::ProcessRequest request) {
+  Post(id, [this, request = std::move(request)] { return processes_->Create(request); });
+}
+void Session::GrabProcess(uint32_t id, pid_t pid, bool hold) {
+  Post(id, [this, pid, hold] { return processes_->Grab(pid, hold); });
+}
+void Session::ContinueProcess(uint32_t id, pid_t pid) {
+  Post(id, [this, pid] { return processes_->Continue(pid); });
+}
+void Session::ReleaseProcess(uint32_t id, pid_t pid) {
+  Post(id, [this, pid] { return processes_->Release(pid); });
+}
+void Session::SignalProcess(uint32_t id, pid_t pid, int signal) {
+  Post(id, [this, pid, signal] { return processes_->Signal(pid, signal); });
+}
+
+// On the thread that watches the processes.
+void Session::LookAtProcesses() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (ended_) return;
+  commands_.push_back({std::nullopt, [this] {
+                         processes_end_ = true;
+                         return Success{};
+                       }});
+  changed_.notify_all();
+  wakeup_.Signal();
 }
 
 void Session::Ping(uint32_t id) {
@@ -154,10 +189,11 @@ void Session::Run() {
       const bool has_handle = command.opens || handle_;
       Result result = has_handle ? command.task() : Failure{"ERR_DTRACE_STATE", "the session is not open"};
       closed = closed || (!handle_ && !library_);  // an open that failed, or a close
-      sink_(Reply{command.id, std::move(result)});
+      if (command.id) sink_(Reply{*command.id, std::move(result)});
     }
     commands.clear();
     if (running_ && !closed) Work();
+    if (processes_end_ && !closed) TellOfProcesses();
   }
   DoClose();
   std::deque<Command> late;
@@ -167,7 +203,7 @@ void Session::Run() {
     late.swap(commands_);
   }
   for (const Command& command : late) {
-    sink_(Reply{command.id, Failure{"ERR_DTRACE_STATE", "the session has ended"}});
+    if (command.id) sink_(Reply{*command.id, Failure{"ERR_DTRACE_STATE", "the session has ended"}});
   }
 }
 
@@ -209,6 +245,8 @@ void Session::Work() {
   }
   const bool held = recorder_->holds();
   const Clock::time_point looked = Clock::now();
+  // There may be nothing to wait for any more.
+  if (processes_end_) wakeup_.Signal();
   working_since_ = NowMs();
   const auto status = library_->dtrace_work(handle_->get(), recorder_->output(), OnProbeData, OnRecord, this);
   working_since_ = 0;
@@ -246,6 +284,13 @@ void Session::Finish() {
   }
   Release(Clock::time_point::max());
   Flush();
+}
+
+// After the records of what they did until then. Once more, as in Finish().
+void Session::TellOfProcesses() {
+  if (running_) Work();
+  processes_end_ = false;
+  for (ProcessExited& process : processes_->Ended()) sink_(std::move(process));
 }
 
 void Session::Fail(const char* code) {
@@ -286,7 +331,8 @@ Result Session::DoOpen(const OpenRequest& request) {
   handle_ = std::make_unique<Handle>(*library_, opened);
 
   Result result = Success{json::Object().Put("version", library_->Version()).Put("pid", getpid()).Done()};
-  if (library_->dtrace_setopt(handle_->get(), "statusrate", kStatusrate) != 0) {
+  if (library_->dtrace_setopt(handle_->get(), "statusrate", kStatusrate) != 0 ||
+      (platform::kSetsBreakpoints && library_->dtrace_setopt(handle_->get(), kEvaltime, kEvaltimeExec) != 0)) {
     result = LibraryFailure("ERR_DTRACE_OPTION");
     DoClose();
     return result;
@@ -308,6 +354,7 @@ Result Session::DoOpen(const OpenRequest& request) {
     symbols_ = std::make_unique<Symbols>(*library_, handle_->get());
     DoSetExtras({});
     aggregations_ = std::make_unique<Aggregations>(*library_, handle_->get(), symbols_.get());
+    processes_ = std::make_unique<Processes>(*library_, handle_->get(), [this] { LookAtProcesses(); });
   }
   return result;
 }
@@ -370,6 +417,16 @@ Result Session::DoCompile(const CompileRequest& request) {
   programs_.push_back(program);
   sources_->Expect(program);
   return Success{json::Text(programs_.size() - 1)};
+}
+
+Result Session::DoPrepare() {
+  char nothing[] = "\n";
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(fmemopen(nothing, 1, "r"), std::fclose);
+  if (!file) return Failure{"ERR_DTRACE_COMPILE", std::strerror(errno), errno};
+  // Without statements it need not be enabled: see Consumer.go().
+  dtrace_prog_t* program = library_->dtrace_program_fcompile(handle_->get(), file.get(), DTRACE_C_EMPTY, 0, nullptr);
+  if (program == nullptr) return LibraryFailure("ERR_DTRACE_COMPILE");
+  return Success{};
 }
 
 Result Session::DoEnable(uint32_t program) {
@@ -462,7 +519,9 @@ Result Session::DoClose() {
   aggregations_.reset();
   sources_.reset();
   symbols_.reset();
+  if (processes_) processes_->EndCreated();
   handle_.reset();
+  processes_.reset();
   library_.reset();
   return Success{};
 }

@@ -21,6 +21,7 @@
 #include "aggregations.h"
 #include "libdtrace.h"
 #include "message.h"
+#include "processes.h"
 #include "protocol.h"
 #include "recorder.h"
 #include "sources.h"
@@ -65,6 +66,8 @@ class Session {
   void SetExtras(uint32_t id, Extras extras);
   void Compile(uint32_t id, CompileRequest request);
   void Enable(uint32_t id, uint32_t program);
+  // Has the D libraries compiled, which the first program does otherwise.
+  void Prepare(uint32_t id);
   void Go(uint32_t id);
   void Stop(uint32_t id);
   void Close(uint32_t id);
@@ -74,6 +77,12 @@ class Session {
   // hangs.
   void Ping(uint32_t id);
 
+  void CreateProcess(uint32_t id, platform::ProcessRequest request);
+  void GrabProcess(uint32_t id, pid_t pid, bool hold);
+  void ContinueProcess(uint32_t id, pid_t pid);
+  void ReleaseProcess(uint32_t id, pid_t pid);
+  void SignalProcess(uint32_t id, pid_t pid, int signal);
+
   // JavaScript has taken one: room for one more. See kBatchesInFlight, kFaultsInFlight.
   void Taken(PacketKind kind);
 
@@ -81,14 +90,15 @@ class Session {
   using Clock = std::chrono::steady_clock;
   using Task = std::function<Result()>;
   struct Command {
-    uint32_t id;
+    std::optional<uint32_t> id;  // nothing: nobody waits for an answer
     Task task;
-    bool opens;  // the one command that needs no handle
+    bool opens = false;  // the one command that needs no handle
   };
 
   Session(Sink sink, ShowPid show_pid);
 
   void Post(uint32_t id, Task task, bool opens = false);
+  void LookAtProcesses();
   void Run();
   bool WaitForTurn(std::deque<Command>* commands);
   void Work();
@@ -97,6 +107,7 @@ class Session {
   void Release(Clock::time_point until);
   void Flush();
   void Pace();
+  void TellOfProcesses();
 
   Result DoOpen(const OpenRequest& request);
   Result DoSetOption(const std::string& name, const std::optional<std::string>& value);
@@ -104,6 +115,7 @@ class Session {
   Result DoSetExtras(Extras extras);
   Result DoCompile(const CompileRequest& request);
   Result DoEnable(uint32_t program);
+  Result DoPrepare();
   Result DoGo();
   int Go();
   Result DoStop();
@@ -153,6 +165,8 @@ class Session {
   std::unique_ptr<Sources> sources_;
   std::unique_ptr<Aggregations> aggregations_;
   std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<Processes> processes_;
+  bool processes_end_ = false;  // some may have ended, which is told after what they did
   std::vector<dtrace_prog_t*> programs_;
   bool enabled_ = false;
   bool running_ = false;

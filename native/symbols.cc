@@ -1,5 +1,7 @@
 #include "symbols.h"
 
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 
 namespace dtc {
@@ -44,7 +46,14 @@ const CodeName& Symbols::User(uint32_t pid, uint64_t address) {
   if (is_new) {
     // What has no name comes back as its number.
     char text[1024] = "";
+    if (platform::IsOwnChild(static_cast<pid_t>(pid))) {
+      std::snprintf(text, sizeof text, "0x%" PRIx64, address);
+      entry->second = ParseCodeName(text);
+      return entry->second;
+    }
+    const platform::LoaderBreakpoint breakpoint(static_cast<pid_t>(pid));
     library_.dtrace_uaddr2str(handle_, static_cast<pid_t>(pid), address, text, sizeof text);
+    breakpoint.Remove();
     entry->second = ParseCodeName(text);
   }
   return entry->second;

@@ -35,15 +35,15 @@ const args = [
 ]
 const code = await run(process.execPath, [prebuildify, ...args], env)
 
-/** The program for sessions in a child process, beside the addon and for the same C library: see lib/host/locate.ts. */
-function addHost() {
+/** The programs that a session needs, beside the addon and for the same C library: lib/host/locate.ts and linux/keeper.cc find them. */
+function addPrograms() {
   const folder = inRoot('prebuilds', `${process.platform}-${process.arch}`)
   const addon = readdirSync(folder).find((name) => name.endsWith('.node'))
   const library = /\.(?:glibc|musl)(?=\.node$)/.exec(addon)?.[0] ?? ''
-  copyFileSync(
-    join(staging, 'build', 'Release', 'dtrace-consumer-host'),
-    join(folder, `dtrace-consumer-host${library}`),
-  )
+  for (const program of ['dtrace-consumer-host', 'dtrace-consumer-keeper']) {
+    const built = join(staging, 'build', 'Release', program)
+    if (existsSync(built)) copyFileSync(built, join(folder, `${program}${library}`))
+  }
 }
-if (code === 0) addHost()
+if (code === 0) addPrograms()
 process.exitCode = code

@@ -12,8 +12,11 @@
 
 #include "../statement.h"
 #include "linux/cpus.h"
+#include "linux/keeper.h"
 #include "linux/leave.h"
+#include "linux/loader_breakpoint.h"
 #include "linux/process.h"
+#include "linux/process_status.h"
 #include "linux/procfs_view.h"
 #include "linux/wakeup.h"
 #include "shapes.h"
@@ -174,6 +177,9 @@ using Process = struct dtrace_proc;
 using ProcessHandler = void(pid_t pid, const char* error, void* self);
 
 inline constexpr const char* kGrabProcess = "dtrace_proc_grab_pid";
+
+// It leaves breakpoints in what it holds, see LoaderBreakpoint.
+inline constexpr bool kSetsBreakpoints = true;
 
 template <typename CreateFunction>
 Process* CreateProcess(CreateFunction create, dtrace_hdl_t* handle, const char* file, char* const* argv) {

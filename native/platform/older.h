@@ -217,6 +217,9 @@ using ProcessHandler = void(Process* process, const char* error, void* self);
 
 inline constexpr const char* kGrabProcess = "dtrace_proc_grab";
 
+// It leaves breakpoints in what it holds, see LoaderBreakpoint.
+inline constexpr bool kSetsBreakpoints = false;
+
 template <typename GrabFunction>
 Process* GrabProcess(GrabFunction grab, dtrace_hdl_t* handle, pid_t pid) {
   return grab(handle, pid, 0);

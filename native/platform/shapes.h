@@ -1,9 +1,12 @@
 // What every system's header gives back. Knows no libdtrace.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace dtc::platform {
 
@@ -36,6 +39,29 @@ struct AggregationEntry {
   size_t key_size;
   char* value;
   size_t value_size;
+};
+
+// A program to be started.
+struct ProcessRequest {
+  std::string file;                    // sought in PATH, unless it has a slash
+  std::vector<std::string> arguments;  // after $0, which is the file
+  std::string folder;                  // empty: the session's
+  // Standard input, output and error: empty as the session has it, "<FILE", ">FILE", ">>FILE", or "&2".
+  std::array<std::string, 3> stdio;
+  std::optional<std::vector<std::string>> environment;  // "NAME=value"; else the session's
+};
+
+// How a process ended, as far as it is known.
+struct ProcessEnd {
+  std::optional<int> status;  // exit's
+  std::optional<int> signal;  // what it was killed by
+};
+
+// Why a process can't be started or held: one of the codes of lib/errors.ts, and words.
+struct ProcessFailure {
+  const char* code = "ERR_DTRACE_PROCESS";
+  std::string reason;
+  int error = 0;
 };
 
 }  // namespace dtc::platform

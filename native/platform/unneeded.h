@@ -1,8 +1,14 @@
 // What libdtrace 2 needs beside it (see linux/) and the older ones don't: here it does nothing.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
+
+#include "shapes.h"
 
 namespace dtc::platform {
 
@@ -36,6 +42,42 @@ class ProcfsView {
 // No host is built here: it would need to know its own place and whether it has more privileges than its starter.
 inline bool HasRaisedPrivileges() { return true; }
 inline std::string OwnExecutable() { return {}; }
+
+// Of libdtrace 2 alone: it leaves a breakpoint behind in what it looks at.
+class LoaderBreakpoint {
+ public:
+  explicit LoaderBreakpoint(pid_t /*pid*/) {}
+  void Remove() const {}
+};
+
+// Processes are started and held on Linux alone: their ends are watched with pidfds, and no other system has been
+// tried.
+inline ProcessFailure NoProcesses() {
+  return {"ERR_DTRACE_UNSUPPORTED", "processes are started and held on Linux alone in this version"};
+}
+
+class Keeper {
+ public:
+  static std::unique_ptr<Keeper> Start(const ProcessRequest& /*request*/, ProcessFailure* failure) {
+    *failure = NoProcesses();
+    return nullptr;
+  }
+  pid_t pid() const { return -1; }
+  int Continue() { return 0; }
+  void Release() {}
+  ProcessEnd End() { return {}; }
+};
+
+class ProcessHandle {
+ public:
+  explicit ProcessHandle(pid_t /*pid*/) {}
+  int descriptor() const { return -1; }
+  ProcessEnd End() const { return {}; }
+  int Signal(int /*signal*/) const { return 0; }
+};
+
+inline bool IsOwnChild(pid_t /*pid*/) { return false; }
+inline std::optional<ProcessFailure> WhyNotHold(pid_t /*pid*/) { return NoProcesses(); }
 
 // No system call is known here that does nothing and carries numbers.
 inline bool SignalProbe(const uint64_t (&/*numbers*/)[4]) { return false; }

@@ -96,6 +96,7 @@ describe('the tarball', () => {
         'native/platform/linux.h',
         `prebuilds/${process.platform}-${process.arch}/dtrace-consumer.glibc.node`,
         `prebuilds/${process.platform}-${process.arch}/dtrace-consumer-host.glibc`,
+        `prebuilds/${process.platform}-${process.arch}/dtrace-consumer-keeper.glibc`,
       ]),
     )
     const folders = new Set(paths.map((path) => (path.includes('/') ? path.split('/')[0] : '')))

@@ -48,6 +48,7 @@ int dtrace_stmt_iter(dtrace_hdl_t*, dtrace_prog_t*, dtrace_stmt_f*, void*);
 size_t dtrace_printf_format(dtrace_hdl_t*, void*, char*, size_t);
 
 // Data.
+#define DTRACE_C_EMPTY 0x0002
 #define DTRACE_CONSUME_ERROR (-1)
 #define DTRACE_CONSUME_THIS 0
 #define DTRACE_CONSUME_NEXT 1

@@ -2,6 +2,7 @@
  * What a consumer tells besides its records.
  */
 import type { DTraceError } from './errors.js'
+import type { ProcessEnd } from './processes.js'
 import type { RecordBatch } from './record/batch.js'
 import type { DTraceRecord, Probe } from './record/decoder.js'
 
@@ -76,6 +77,7 @@ export interface ConsumerEvents {
   option: [OptionChange]
   exit: [{ status: number }]
   restart: [Restart]
+  process: [ProcessEnd]
   error: [DTraceError]
   close: []
 }

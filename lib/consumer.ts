@@ -40,6 +40,7 @@ import {
 } from './options.js'
 import type { Limitation } from './platform/dlibs.js'
 import { locateLibrary } from './platform/locate.js'
+import { type CreateOptions, type GrabOptions, type TracedProcess, TracedProcesses } from './processes.js'
 import { type EmitFields, isTyped, type TypedProgram } from './program.js'
 import { RecordQueue } from './queue.js'
 import { Recipe } from './recipe.js'
@@ -84,6 +85,9 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   /** Programs that are compiled and not enabled. */
   readonly #idle = new Set<number>()
   readonly #aggregations: AggregationQueries<Wide>
+  readonly #processes = new TracedProcesses((name, args, what) =>
+    this.#session.request(name, args, ({ reason }) => `${what}: ${reason}`),
+  )
   #queue: RecordQueue<DTraceRecord> | undefined
   #iterating = false
   #ending: { error: unknown } | undefined
@@ -264,7 +268,35 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     return enabled
   }
 
-  /** Starts tracing. @throws `ERR_DTRACE_ENABLE`, `ERR_DTRACE_PERMISSION`, `ERR_DTRACE_STATE` */
+  /**
+   * Starts a program, and holds it at its first instruction until {@link go} or its `continue()`: its libraries are loaded, so
+   * that a program can have probes on its functions, `pid$target:a.out:main:entry`. It ends with the consumer, however that
+   * ends, unless it is released. Linux. See docs/processes.md.
+   *
+   * @param file sought in `PATH`, unless it has a slash
+   * @throws `ERR_DTRACE_ARGUMENT` for what can't be run, with its `errno`, `ERR_DTRACE_PROCESS`, `ERR_DTRACE_STATE`,
+   * `ERR_DTRACE_UNSUPPORTED`
+   * @example
+   * const target = await consumer.create('/usr/bin/sort', ['big.txt'], { stdout: 'ignore' })
+   * await consumer.enable(await consumer.compile('pid$target:libc.so.6:malloc:entry { @[ustack()] = count() }'))
+   * await consumer.go() // sort begins
+   * console.log(await target.exit) // { pid: 4711, status: 0, signal: undefined }
+   */
+  create(file: string, args: readonly string[] = [], options: CreateOptions = {}): Promise<TracedProcess> {
+    return this.#hold('create', () => this.#processes.create(file, args, options))
+  }
+
+  /**
+   * Takes hold of a process that runs already; it runs on, and lives on when the consumer ends, however that ends. Linux.
+   *
+   * @throws `ERR_DTRACE_ARGUMENT` when there is no such process, or none that can be held, `ERR_DTRACE_PERMISSION`,
+   * `ERR_DTRACE_PROCESS` when a debugger has it, `ERR_DTRACE_STATE`, `ERR_DTRACE_UNSUPPORTED`
+   */
+  grab(pid: number, options: GrabOptions = {}): Promise<TracedProcess> {
+    return this.#hold('grab', () => this.#processes.grab(pid, options))
+  }
+
+  /** Starts tracing, and lets the processes run that the consumer holds. @throws `ERR_DTRACE_ENABLE`, `ERR_DTRACE_PERMISSION`, `ERR_DTRACE_STATE` */
   async go({ signal }: Abortable = {}): Promise<void> {
     await this.#operate('go', signal, () => this.#go())
   }
@@ -291,6 +323,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     }
     this.#opening.dispose()
     if (this.#state === 'running') this.#session.setBusy(true)
+    await this.#processes.continueAll()
   }
 
   /** Stops tracing: END runs, and what is still in the buffers is delivered before this resolves. */
@@ -472,18 +505,39 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     return await this.#aggregations.joined(options, () => this.#tracing('joinedAggregations'))
   }
 
+  async #hold(what: string, hold: () => Promise<TracedProcess>): Promise<TracedProcess> {
+    this.#requireState(what, 'open', 'compiled', 'running')
+    // The first program may have the session replaced, with all that it holds: so that is done before.
+    if (this.#state === 'open') {
+      const prepare = () => this.#session.request('prepare', [], ({ reason }) => `D libraries: ${reason}`)
+      const turn = this.#compiling.then(() => this.#withLibraries(prepare))
+      this.#compiling = turn.catch(() => {})
+      await turn
+      this.#requireState(what, 'open', 'compiled', 'running')
+    }
+    return hold()
+  }
+
+  #compile(text: string, args: string[], flags: number, name: string): Promise<number> {
+    return this.#withLibraries(() =>
+      this.#session.request(
+        'compile',
+        [text, args, flags],
+        ({ reason }) => `${name} does not compile: ${reason}`,
+      ),
+    )
+  }
+
   /** The first program brings the D libraries with it: what this kernel can't compile of them is left out then. */
-  async #compile(text: string, args: string[], flags: number, name: string): Promise<number> {
+  async #withLibraries<Value>(work: () => Promise<Value>): Promise<Value> {
     for (;;) {
       try {
-        return await this.#session.request(
-          'compile',
-          [text, args, flags],
-          ({ reason }) => `${name} does not compile: ${reason}`,
-        )
+        return await work()
       } catch (error) {
         const reason = error instanceof DTraceError ? error.reason : undefined
         if (reason === undefined || this.#state !== 'open' || this.#closing !== undefined) throw error
+        // What it holds would go with the session.
+        if (this.#processes.size > 0) throw error
         const opened = await this.#opening.replace(this.#session, reason)
         if (opened === undefined) throw error
         this.#use(opened)
@@ -533,6 +587,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     if (this.#aborted === undefined) this.#end('closed')
     await this.#session.request('close', [], ({ reason }) => reason).catch(() => {})
     this.#session.dispose()
+    this.#processes.close()
     this.#opening.dispose()
     if (this.#aborted !== undefined) this.#end('closed', this.#aborted.reason)
     this.emit('close')
@@ -595,6 +650,9 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
         publish('exit', this, { status: message.status })
         this.emit('exit', { status: message.status })
         break
+      case 'process':
+        this.emit('process', this.#processes.ended(message))
+        break
       case 'died':
         this.#die(
           errorOf(
@@ -619,6 +677,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   /** The child process has ended before its time. */
   #hostGone({ failure, lost }: Extract<SessionMessage, { type: 'gone' }>): void {
     if (this.#closing !== undefined && this.#restarting === undefined) return
+    this.#processes.close()
     const error = errorOf(failure, explainGone(failure))
     if (lost > 0)
       this.#drop({ kind: 'host', cpu: undefined, count: lost, message: `${lost} records were lost with it` })

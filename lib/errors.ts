@@ -20,6 +20,7 @@ export type DTraceErrorCode =
   | 'ERR_DTRACE_HOST_EXITED'
   | 'ERR_DTRACE_UNSUPPORTED'
   | 'ERR_DTRACE_TARGET'
+  | 'ERR_DTRACE_PROCESS'
   | 'ERR_DTRACE_SETUP'
 
 export interface DTraceErrorDetail {

@@ -27,6 +27,7 @@ export type { Enabled } from './host/commands.js'
 export type { Options, OptionValue } from './options.js'
 export type { Limitation } from './platform/dlibs.js'
 export { type LibraryLocation, locateLibrary } from './platform/locate.js'
+export type { CreateOptions, GrabOptions, OutputTarget, ProcessEnd, TracedProcess } from './processes.js'
 export {
   bytes,
   type Clause,

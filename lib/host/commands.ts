@@ -48,6 +48,13 @@ export interface CommandArguments {
   ping: []
   /** What records carry beside their values; before the first `compile`. */
   recordExtras: [text: boolean, flow: boolean, timeOrder: boolean]
+  create: [request: ProcessRequest]
+  grab: [pid: number, hold: boolean]
+  continue: [pid: number]
+  release: [pid: number]
+  signal: [pid: number, signal: number]
+  /** Has the D libraries compiled, which the first program does otherwise. */
+  prepare: []
 }
 
 /** What each command gives. */
@@ -67,6 +74,26 @@ export interface CommandResults {
   /** Milliseconds for which libdtrace has not returned from dtrace_work(). */
   ping: number
   recordExtras: undefined
+  /** The process's number. */
+  create: number
+  grab: number
+  continue: undefined
+  release: undefined
+  signal: undefined
+  prepare: undefined
+}
+
+/** A program to be started: `ProcessRequest` of `native/platform/shapes.h`. */
+export interface ProcessRequest {
+  file: string
+  /** After `$0`, which is the file. */
+  args: readonly string[]
+  /** Empty: the session's. */
+  folder: string
+  /** Standard input, output and error: empty as the session has it, `<FILE`, `>FILE`, `>>FILE`, or `&2`. */
+  stdio: readonly [string, string, string]
+  /** `NAME=value`; null: the session's. */
+  environment: readonly string[] | null
 }
 
 export type CommandName = keyof CommandArguments
@@ -107,6 +134,20 @@ const WRITERS: Writers = {
       for (const flag of flags) writer.byte(flag ? 1 : 0)
     },
   ],
+  create: [
+    40,
+    (writer, { file, args, folder, stdio, environment }) => {
+      writer.text(file).texts(args).text(folder)
+      for (const target of stdio) writer.text(target)
+      writer.byte(environment === null ? 0 : 1)
+      if (environment !== null) writer.texts(environment)
+    },
+  ],
+  grab: [41, (writer, pid, hold) => writer.word(pid).byte(hold ? 1 : 0)],
+  continue: [42, (writer, pid) => writer.word(pid)],
+  release: [43, (writer, pid) => writer.word(pid)],
+  prepare: [45, () => {}],
+  signal: [44, (writer, pid, signal) => writer.word(pid).word(signal)],
 }
 
 /** A command as it goes to the session. */

@@ -93,6 +93,8 @@ export type SessionMessage =
     }
   | { type: 'option'; probe: NativeProbe; name: string; value: number; previous: number }
   | { type: 'exit'; status: number }
+  /** A process that was started or held is no more. */
+  | { type: 'process'; pid: number; status?: number; signal?: number }
   | { type: 'died'; failure: NativeFailure }
   /** The host of the session is no more; `lost`: records that are known to have gone with it. */
   | { type: 'gone'; failure: NativeFailure; lost: number }

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { Consumer } from '../consumer.js'
 import { DTraceError } from '../errors.js'
+import type { TracedProcess } from '../processes.js'
 import type { DTraceRecord } from '../record/decoder.js'
-import { addDTraceOption, type DTraceOptions } from './arguments.js'
+import { addDTraceOption, collect, collectPid, type DTraceOptions, words } from './arguments.js'
 import { exitCodes } from './exit-codes.js'
 import { formatRecord, HEADERS, type Layout } from './format.js'
 import { Interrupt } from './interrupt.js'
@@ -13,12 +14,20 @@ interface RunFlags {
   option?: DTraceOptions
   quiet?: boolean
   json?: boolean
+  command?: string[]
+  pid?: number[]
 }
 
 const HELP = `
 What follows SCRIPT is the script's: $1, $2, … ($$1 as strings). The output is dtrace(1)'s, or with --json one object for
 each record, in which the fields are named by the printf formats: printf("execname=%s pid=%d\\n", execname, pid).
 Ends with the status that the script gives to exit().
+
+With -c a command is run, from its first instruction on, and $target is its process: pid$target:a.out:main:entry. It is cut
+into words as a shell does it, and nothing else of a shell. With -p it is a process that runs already. Either may be
+repeated; $target is the first, commands before processes. It stops when all of them have ended, with status 0 unless the
+script has given another to exit(); how each ended is said, unless it is to be quiet. With --json
+what a command prints goes to standard error. A command that still runs then is ended; a process is not.
 
 Example:
   dtrace-watch run --json opens.d /srv/media
@@ -32,6 +41,8 @@ export function addRun(program: Command, rest: readonly string[] | undefined): v
     .argument('[args...]', "the script's arguments")
   addDTraceOption(command)
     .option('-q, --quiet', 'print nothing but what the script prints')
+    .option('-c, --command <command>', 'run a command, and stop when it ends; may be repeated', collect)
+    .option('-p, --pid <pid>', 'trace a process, and stop when it ends; may be repeated', collectPid)
     .option('--json', 'one JSON object a line')
     .passThroughOptions()
     .addHelpText('after', HELP)
@@ -52,6 +63,7 @@ async function run(script: string, args: string[], flags: RunFlags): Promise<voi
     ...(output.json ? {} : { text: true, flow: true, strings: 'latin1' }),
   })
   try {
+    const processes = await hold(consumer, flags)
     const program = await consumer.compile({ file: script }, { args })
     const info = await consumer.enable(program)
     const layout = await layoutOf(consumer)
@@ -59,12 +71,31 @@ async function run(script: string, args: string[], flags: RunFlags): Promise<voi
     if (!output.json) output.write(HEADERS[layout])
     await consumer.go()
     output.emit('ready', { script, ...info }, () => undefined)
-    await Promise.race([ended, interrupt.stopped()])
+    await Promise.race([ended, interrupt.stopped(), ...endOf(processes)])
     await Promise.race([consumer.stop(), interrupt.forced()])
   } finally {
     await consumer.close()
   }
   if (interrupt.force.aborted) process.exitCode = exitCodes.forced
+}
+
+/** What `-c` and `-p` say, in this order. */
+async function hold(
+  consumer: Consumer,
+  { command = [], pid = [], json }: RunFlags,
+): Promise<TracedProcess[]> {
+  const processes: TracedProcess[] = []
+  for (const line of command) {
+    const [file = '', ...args] = words(line)
+    processes.push(await consumer.create(file, args, { stdout: json === true ? 'stderr' : 'inherit' }))
+  }
+  for (const one of pid) processes.push(await consumer.grab(one, { hold: true }))
+  return processes
+}
+
+/** Resolves when all have ended; nothing without any. */
+function endOf(processes: readonly TracedProcess[]): Promise<unknown>[] {
+  return processes.length === 0 ? [] : [Promise.all(processes.map(({ exit }) => exit))]
 }
 
 /** Said before the half second that opening takes, and to those without DTrace too. */
@@ -99,6 +130,11 @@ function listen(consumer: Consumer, output: Output, layout: Layout): Promise<voi
     let text = ''
     for (const record of records) text += formatRecord(record, layout)
     if (text !== '') output.write(Buffer.from(text, 'latin1'))
+  })
+  consumer.on('process', ({ pid, status, signal }) => {
+    const how = signal !== undefined ? ` of ${signal}` : status !== undefined ? ` with status ${status}` : ''
+    if (!output.json && layout === 'quiet') return
+    output.warn('process', `process ${pid} has ended${how}`, { pid, status, signal })
   })
   consumer.on('drop', (drop) => output.warn('drop', drop.message, { ...drop }))
   consumer.on('fault', (fault) => output.warn('fault', fault.message, { ...fault }))

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -143,5 +143,51 @@ describe('dtrace-watch doctor', () => {
     expect(stdout).not.toContain(`pid ${watch.pid}`)
     const events = readFileSync('/sys/kernel/debug/tracing/uprobe_events', 'utf8')
     expect(events).not.toContain(`dt_${watch.pid}_`)
+  })
+})
+
+describe('dtrace-watch run -c and -p', () => {
+  it('runs a command from its start to its end', async () => {
+    const path = script(
+      '#pragma D option quiet\nsyscall::write:entry /pid == $target && arg0 == 1/ { printf("wrote %d\\n", arg2); }',
+    )
+    const { code, stdout, stderr } = await cli(['run', '-c', 'echo "two words"', path])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    // The command's own output is among it.
+    expect(stdout.split('\n').sort()).toEqual(['', 'two words', 'wrote 10'])
+  })
+
+  it('says how the processes ended, and takes the status from exit() alone', async () => {
+    const path = script('BEGIN { printf("target=%d\\n", $target) }')
+    const watch = new Cli(['run', '--json', '-c', "sh -c 'echo hello; exit 3'", '-c', 'true', path])
+    const { code, stderr } = await watch.ended
+    expect(code).toBe(0)
+    const ends = watch.events.filter(({ type }) => type === 'process')
+    const target = watch.events.find(({ type }) => type === 'record')?.target
+    expect(ends.map(({ status }) => status).sort()).toEqual([0, 3])
+    expect(ends.find(({ pid }) => pid === target)?.status).toBe(3)
+    expect(stderr).toContain('hello')
+  })
+
+  it('traces a process, which lives on after Ctrl-C', async () => {
+    const child = spawn('sleep', ['60'])
+    const path = script('BEGIN { printf("target=%d\\n", $target) }')
+    const watch = new Cli(['run', '--json', '-p', String(child.pid), path])
+    expect((await watch.event('record')).target).toBe(child.pid)
+    expect((await watch.stop()).code).toBe(0)
+    expect(child.exitCode ?? child.signalCode).toBeNull()
+    child.kill()
+  })
+
+  it('refuses what can not be run or traced', async () => {
+    const path = script('BEGIN { exit(0) }')
+    expect(await cli(['run', '-c', '/nonexistent', path])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("/nonexistent can't be started"),
+    })
+    expect(await cli(['run', '-p', '4194305', path])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('no such process'),
+    })
   })
 })

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { DTraceRecord, ProcessEnd, Stack } from '../../lib/index.js'
 import { packageRoot } from '../../lib/platform/locate.js'
-import { once, open } from './consumers.js'
+import { HOST, once, open } from './consumers.js'
 import { requireDTrace } from './helper.js'
 import { ProcessMaker, Running, status } from './process-maker.js'
 
@@ -194,13 +194,13 @@ describe('create()', () => {
         text('thread of the kernel'),
       ])
     }
-    const child = spawn('sleep', ['60'])
-    expect(await refused(consumer.grab(child.pid as number))).toEqual([
-      'ERR_DTRACE_PROCESS',
-      undefined,
-      text('child of the process'),
-    ])
-    child.kill()
+    // It would be a child of the session's own process.
+    if (HOST !== 'process') {
+      const child = spawn('sleep', ['60'])
+      const own = ['ERR_DTRACE_PROCESS', undefined, text('child of the process')]
+      expect(await refused(consumer.grab(child.pid as number))).toEqual(own)
+      child.kill()
+    }
     using tracer = await Running.start(made.program)
     const traced = Number(await tracer.tell('traced'))
     expect(await refused(consumer.grab(traced))).toEqual(['ERR_DTRACE_PROCESS', 1, text('traces it already')])

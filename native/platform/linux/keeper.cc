@@ -58,7 +58,11 @@ int Spawn(const std::string& path, const ProcessRequest& request, int channel, p
   posix_spawn_file_actions_t actions;
   int error = posix_spawn_file_actions_init(&actions);
   if (error != 0) return error;
-  error = posix_spawn_file_actions_adddup2(&actions, channel, keeper::kChannel);
+  // Node.js has its own standard streams closed at an exec; onto itself means: but not at this one.
+  for (int stream = 0; stream < 3 && error == 0; stream++) {
+    if (fcntl(stream, F_GETFD) != -1) error = posix_spawn_file_actions_adddup2(&actions, stream, stream);
+  }
+  if (error == 0) error = posix_spawn_file_actions_adddup2(&actions, channel, keeper::kChannel);
   if (error == 0) {
     error = posix_spawn(pid, path.c_str(), &actions, nullptr, argv.data(), request.environment ? envp.data() : environ);
   }

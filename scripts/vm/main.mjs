@@ -16,7 +16,7 @@ Boots stock Debian kernels under qemu, with this checkout inside, and runs tests
 
   --kernel NAME,…    whose kernel: a suite of Debian's, e.g. stable, testing, bookworm (default: stable,testing)
   --suite NAME,…     what to run: ${Object.keys(SUITES).join(', ')} (default: all of them); TEST-FILEs instead, if given
-  --timeout SECONDS  for all tests under one kernel (default: 1800)
+  --timeout SECONDS  for all tests under one kernel (default: 3600)
   --memory MB        of the guest (default: 2048)
   --run COMMAND      runs this shell command in the guest instead of tests
   --shell            gives you a shell there; leave it with exit
@@ -38,7 +38,7 @@ function readArguments() {
       options: {
         kernel: { ...text, default: 'stable,testing' },
         suite: { ...text, default: Object.keys(SUITES).join(',') },
-        timeout: { ...text, default: '1800' },
+        timeout: { ...text, default: '3600' },
         memory: { ...text, default: '2048' },
         run: text,
         shell: flag,

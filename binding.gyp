@@ -25,6 +25,7 @@
         "native/flow.cc",
         "native/json.cc",
         "native/libdtrace.cc",
+        "native/probes.cc",
         "native/processes.cc",
         "native/protocol.cc",
         "native/record_batch.cc",

@@ -3,11 +3,13 @@
  */
 import { readFile } from 'node:fs/promises'
 import type { Abortable } from './abort.js'
+import type { Specifier } from './d-text.js'
 import { DTraceError } from './errors.js'
 import type { Helper } from './host/child.js'
 import type { HostChoice, HostOptions } from './host/choice.js'
 import type { Options } from './options.js'
 import type { LibraryLocation } from './platform/locate.js'
+import type { PreprocessorOptions } from './preprocessor.js'
 import type { Int64 } from './record/decoder.js'
 import type { StringEncoding } from './record/wire.js'
 
@@ -63,13 +65,17 @@ export interface CompileOptions extends Abortable {
   defaultArgs?: boolean
   /** A clause whose probe does not exist is no error (as `dtrace -Z`). */
   allowNoMatches?: boolean
-}
-
-export function notYet(what: string): DTraceError {
-  return new DTraceError(
-    'ERR_DTRACE_UNSUPPORTED',
-    `${what} is not there yet in this version; see CHANGELOG.md`,
-  )
+  /** A program without a clause is no error. */
+  allowEmpty?: boolean
+  /** An argument that the program does not use is no error. */
+  allowUnusedArgs?: boolean
+  /**
+   * What a specifier with fewer than four parts ends with: as `dtrace -P`, `-m`, `-f` and `-n`. So `open` is a function with
+   * `'function'`. Words that could be types are specifiers then. Default: `'name'`, and a word that is a type is a type.
+   */
+  specifier?: Specifier
+  /** Runs the C preprocessor first (as `dtrace -C`): `true`, or how. See docs/options.md. Default: false. */
+  cpp?: boolean | PreprocessorOptions
 }
 
 /** Needs no library: the helper has its own. */

@@ -5,47 +5,63 @@ import { EventEmitter } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import { type Abortable, abortable, checkSignal, onAbort } from './abort.js'
-import { checkActions } from './actions.js'
 import type { Aggregation } from './aggregation/aggregation.js'
 import { AggregationQueries } from './aggregation/queries.js'
 import type { JoinedAggregation } from './aggregation/reader.js'
 import type { AggregationOptions, JoinedAggregationOptions } from './aggregation/request.js'
 import type { SnapshotsOptions } from './aggregation/snapshots.js'
+import {
+  type Program,
+  type ProgramInfo,
+  type ProgramSource,
+  prepareCompilation,
+  programInfo,
+} from './compilation.js'
+import { compileError, Gaps } from './compile-error.js'
 import type { ConsumerEvents, ConsumerStats, Drop } from './consumer-events.js'
 import {
   type CompileOptions,
-  checkArguments,
   checkOpenOptions,
   HELPERS_LIBRARY,
   hostOptions,
-  notYet,
   type OpenOptions,
-  readSource,
-  sourceText,
 } from './consumer-options.js'
 import { type Operation, publish, traced } from './diagnostics.js'
 import { DTraceError } from './errors.js'
-import type { Enabled } from './host/commands.js'
 import type { SessionMessage } from './host/messages.js'
 import { Intake } from './intake.js'
 import { loadAddon } from './native.js'
 import { type Opened, Opening } from './opening.js'
+import type { OptionInput, OptionName, OptionOutput } from './option-table.js'
 import {
-  checkPragmas,
+  checkLibraryFolder,
+  checkMoment,
   DEFAULT_OPTIONS,
   explainGo,
+  isOfSession,
+  isReadable,
   type OptionValue,
+  OptionValues,
+  optionOutput,
   optionText,
-  optionValue,
+  refuseOption,
 } from './options.js'
 import type { Limitation } from './platform/dlibs.js'
 import { locateLibrary } from './platform/locate.js'
+import {
+  checkFilter,
+  listProbes,
+  type ProbeDescription,
+  type ProbeFilterLike,
+  ProbeListing,
+  type ProbeOptions,
+} from './probes.js'
 import { type CreateOptions, type GrabOptions, type TracedProcess, TracedProcesses } from './processes.js'
 import { type EmitFields, isTyped, type TypedProgram } from './program.js'
 import { RecordQueue } from './queue.js'
 import { Recipe } from './recipe.js'
 import type { RecordBatch } from './record/batch.js'
-import type { DTraceRecord, Int64 } from './record/decoder.js'
+import type { DTraceRecord, Int64, Probe } from './record/decoder.js'
 import { Restarter } from './restarter.js'
 import { Run } from './run.js'
 import { errorOf, explainGone, type Session } from './session.js'
@@ -53,16 +69,6 @@ import { recordStream, type StreamOptions, webRecordStream } from './stream.js'
 
 /** Where a consumer is in its life. */
 export type ConsumerState = 'open' | 'compiled' | 'running' | 'stopped' | 'closed'
-
-/** A compiled program. */
-export interface Program {
-  /** Number in the consumer. */
-  readonly id: number
-  readonly source: string
-}
-
-/** `DTRACE_C_…` of `<dtrace.h>`. */
-const CompileFlag = { allowNoMatches: 0x0004, defaultArgs: 0x0800 } as const
 
 /** A DTrace consumer: opens libdtrace in this process, compiles D, and gives typed records. */
 export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<ConsumerEvents> {
@@ -82,6 +88,12 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   #state: ConsumerState = 'open'
   #compiling: Promise<unknown> = Promise.resolve()
   #enabled = false
+  #librariesLoaded = false
+  readonly #gaps = new Gaps()
+  #renewing: Promise<void> | undefined
+  readonly #options: OptionValues
+  /** What libdtrace was given to compile, by program. */
+  readonly #texts = new Map<number, string>()
   /** Programs that are compiled and not enabled. */
   readonly #idle = new Set<number>()
   readonly #aggregations: AggregationQueries<Wide>
@@ -118,23 +130,26 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   static async #open<Wide extends Int64>(options: OpenOptions<Wide>): Promise<Consumer<Wide>> {
     checkOpenOptions(options)
+    const settings: Readonly<Record<string, OptionValue>> = { ...DEFAULT_OPTIONS, ...options.options }
+    const values = new OptionValues(settings)
     const library = options.helper === undefined ? (options.library ?? locateLibrary()) : HELPERS_LIBRARY
     let deliver: (message: SessionMessage) => void = () => {}
     const opening = new Opening(
       library,
       hostOptions(options),
-      { ...DEFAULT_OPTIONS, ...options.options },
+      OptionValues.ofSession(settings),
       options,
       (message) => deliver(message),
     )
-    const consumer = new Consumer<Wide>(opening, await opening.open(), options)
+    const consumer = new Consumer<Wide>(opening, await opening.open(), options, values)
     deliver = (message) => consumer.#receive(message)
     return consumer
   }
 
   /** Use {@link Consumer.open}. */
-  private constructor(opening: Opening, opened: Opened, options: OpenOptions<Wide>) {
+  private constructor(opening: Opening, opened: Opened, options: OpenOptions<Wide>, values: OptionValues) {
     super()
+    this.#options = values
     this.#opening = opening
     this.#session = opened.session
     this.#hostPid = opened.pid
@@ -168,51 +183,83 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     return this.#hostPid
   }
 
-  /** Sets a DTrace option. @throws `ERR_DTRACE_OPTION`, `ERR_DTRACE_STATE` */
-  async setOption(name: string, value: OptionValue): Promise<void> {
+  /**
+   * Sets a DTrace option. What it is for, and until when it has an effect: docs/options.md.
+   *
+   * @throws `ERR_DTRACE_OPTION` for a bad name or value, one that would end the process, and one that comes too late;
+   * `ERR_DTRACE_STATE`
+   */
+  async setOption<Name extends OptionName>(name: Name, value: OptionInput<Name>): Promise<void> {
     const text = optionText(name, value)
     this.#requireState('setOption', 'open', 'compiled', 'running', 'stopped')
-    await this.#session.request(
-      'setOption',
-      [name, text],
-      ({ reason }) => `option ${name}=${String(value)}: ${reason}`,
-    )
-    this.#opening.addSetting(name, text)
+    const tracing = this.#state === 'running' || this.#state === 'stopped'
+    checkMoment(name, { libraries: this.#librariesLoaded, enabled: this.#enabled, tracing })
+    if (name === 'syslibdir') checkLibraryFolder(value)
+    if (isOfSession(name)) {
+      await this.#session.request(
+        'setOption',
+        [name, text],
+        ({ reason }) => `option ${name}=${String(value)}: ${reason}`,
+      )
+      this.#opening.addSetting(name, text)
+    }
+    this.#options.set(name, value as OptionValue, text)
   }
 
   /**
-   * A runtime option's value as libdtrace keeps it: bytes, nanoseconds, a count, or 0/1; undefined where it is not set.
+   * An option's value: bytes, nanoseconds or a count as a number, a flag as a boolean, else its text; undefined where it is not set.
+   * Of the compiler's options, which libdtrace does not give back, what was set.
    *
-   * @throws `ERR_DTRACE_OPTION`, also for compile-time options, which libdtrace does not give back
+   * @throws `ERR_DTRACE_OPTION`, `ERR_DTRACE_STATE`
    */
-  async getOption(name: string): Promise<number | undefined> {
+  async getOption<Name extends OptionName>(name: Name): Promise<OptionOutput<Name>> {
     if (typeof name !== 'string') optionText(name, true)
+    refuseOption(name)
     this.#requireState('getOption', 'open', 'compiled', 'running', 'stopped')
+    if (!isReadable(name)) return this.#options.get(name) as OptionOutput<Name>
     const value = await this.#session.request(
       'getOption',
       [name],
-      ({ reason }) => `option ${name}: ${reason} (compile-time options can't be read)`,
+      ({ reason }) => `option ${name}: ${reason}`,
     )
-    return optionValue(value)
+    return optionOutput(name, value) as OptionOutput<Name>
   }
 
   /**
    * Compiles a D program: a text, a file, or one that `program()` describes. Several may be compiled, all before the first
    * {@link enable}.
    *
-   * @throws `ERR_DTRACE_COMPILE` with libdtrace's message and line, `ERR_DTRACE_STATE`, `ERR_DTRACE_ARGUMENT`
+   * @throws `ERR_DTRACE_COMPILE` with libdtrace's message, its tag, and the line; `ERR_DTRACE_OPTION` for a pragma that would end
+   * the process, `ERR_DTRACE_STATE`, `ERR_DTRACE_ARGUMENT`
    */
-  async compile(
-    source: string | { file: string } | TypedProgram<unknown>,
-    options: CompileOptions = {},
-  ): Promise<Program> {
+  async compile(source: ProgramSource, options: CompileOptions = {}): Promise<Program> {
     return await this.#operate('compile', options.signal, () => this.#compileProgram(source, options), source)
   }
 
-  async #compileProgram(
-    source: string | { file: string } | TypedProgram<unknown>,
-    options: CompileOptions,
-  ): Promise<Program> {
+  async #compileProgram(from: ProgramSource, options: CompileOptions): Promise<Program> {
+    this.#requireCompiler()
+    const compilation = await prepareCompilation(
+      this.#timed && isTyped(from) ? from.timed : from,
+      options,
+      this.#options,
+    )
+    this.#requireCompiler()
+    const { source, text, args, flags, name, file } = compilation
+    const id = await this.#inTurn(() =>
+      this.#gaps.watch(
+        this.#session.request('compile', [text, args, flags], (failure) => compileError(failure, name, file)),
+      ),
+    )
+    if (this.#state === 'open') this.#state = 'compiled'
+    this.#idle.add(id)
+    this.#texts.set(id, text)
+    this.#options.addPragmas(text)
+    this.#recipe.compiled(text, args, flags)
+    this.#aggregations.addProgram(text)
+    return Object.freeze({ id, source })
+  }
+
+  #requireCompiler(): void {
     if (this.#enabled) {
       throw new DTraceError(
         'ERR_DTRACE_STATE',
@@ -220,37 +267,24 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       )
     }
     this.#requireState('compile', 'open', 'compiled')
-    const { text, name } =
-      typeof source === 'object' && source !== null && 'file' in source
-        ? await readSource(source.file)
-        : sourceText(this.#timed && isTyped(source) ? source.timed : source)
-    this.#requireState('compile', 'open', 'compiled')
-    const args = checkArguments(options.args ?? [])
-    checkPragmas(text)
-    checkActions(text)
-    const flags =
-      (options.defaultArgs === true ? CompileFlag.defaultArgs : 0) |
-      (options.allowNoMatches === true ? CompileFlag.allowNoMatches : 0)
-    // In turn, as libdtrace would do it anyway: the first one may have the session replaced.
-    const turn = this.#compiling.then(() => this.#compile(text, args, flags, name))
-    this.#compiling = turn.catch(() => {})
-    const id = await turn
-    if (this.#state === 'open') this.#state = 'compiled'
-    this.#idle.add(id)
-    this.#recipe.compiled(text, args, flags)
-    this.#aggregations.addProgram(text)
-    return Object.freeze({ id, source: text })
   }
 
   /** Enables a compiled program's probes; they fire from {@link go} on. @throws `ERR_DTRACE_ENABLE`, `ERR_DTRACE_STATE` */
-  async enable(program: Program, { signal }: Abortable = {}): Promise<Enabled> {
+  async enable(program: Program, { signal }: Abortable = {}): Promise<ProgramInfo> {
     return await this.#operate('enable', signal, () => this.#enable(program))
   }
 
-  async #enable(program: Program): Promise<Enabled> {
+  async #enable(program: Program): Promise<ProgramInfo> {
     this.#requireState('enable', 'compiled')
     if (typeof program?.id !== 'number') {
       throw new DTraceError('ERR_DTRACE_ARGUMENT', 'enable() takes what compile() gave')
+    }
+    if (this.#gaps.areThere && this.#processes.size > 0) {
+      throw new DTraceError(
+        'ERR_DTRACE_STATE',
+        'enable(): after a program that did not compile this takes a new session, and processes are held by this one: ' +
+          'open another consumer, or compile what may fail before create() and grab()',
+      )
     }
     if (!this.#idle.delete(program.id)) {
       throw new DTraceError(
@@ -259,13 +293,14 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       )
     }
     this.#enabled = true
+    await this.#withoutGaps()
     const enabled = await this.#session.request(
       'enable',
       [program.id],
       ({ reason }) => `the program can't be enabled: ${reason}`,
     )
     this.#recipe.enabled(program.id)
-    return enabled
+    return programInfo(enabled, this.#texts.get(program.id) ?? '')
   }
 
   /**
@@ -467,9 +502,32 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     return webRecordStream(this)
   }
 
-  /** Not in this version. @throws `ERR_DTRACE_UNSUPPORTED` */
-  async probes(): Promise<never> {
-    throw notYet('probes()')
+  /**
+   * The probes that this machine has: all, or those that fit `provider:module:function:name` (with fewer parts, the last ones, as
+   * in D), or a glob for each part. In every state but closed, also while tracing.
+   *
+   * @throws `ERR_DTRACE_ARGUMENT`, `ERR_DTRACE_STATE`: when the listing is awaited or iterated over
+   * @example
+   * const opens = await consumer.probes('syscall::open*:', { arguments: true })
+   * for await (const probe of consumer.probes()) console.log(probe.name)
+   */
+  probes(filter?: ProbeFilterLike, options?: ProbeOptions<false>): ProbeListing<Probe>
+  probes(filter: ProbeFilterLike | undefined, options: ProbeOptions<true>): ProbeListing<ProbeDescription>
+  probes(filter?: ProbeFilterLike, options: ProbeOptions = {}): ProbeListing<Probe> {
+    return new ProbeListing(() => this.#listProbes(filter, options))
+  }
+
+  async *#listProbes(
+    filter: ProbeFilterLike | undefined,
+    { arguments: details = false, signal }: ProbeOptions,
+  ): AsyncGenerator<Probe, void, undefined> {
+    checkSignal(signal)
+    const checked = checkFilter(filter)
+    this.#requireState('probes', 'open', 'compiled', 'running', 'stopped')
+    if (details) {
+      await this.#inTurn(() => this.#prepare())
+    }
+    yield* listProbes(this.#session, checked, details, signal)
   }
 
   /**
@@ -509,27 +567,30 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#requireState(what, 'open', 'compiled', 'running')
     // The first program may have the session replaced, with all that it holds: so that is done before.
     if (this.#state === 'open') {
-      const prepare = () => this.#session.request('prepare', [], ({ reason }) => `D libraries: ${reason}`)
-      const turn = this.#compiling.then(() => this.#withLibraries(prepare))
-      this.#compiling = turn.catch(() => {})
-      await turn
+      await this.#inTurn(() => this.#prepare())
       this.#requireState(what, 'open', 'compiled', 'running')
     }
     return hold()
   }
 
-  #compile(text: string, args: string[], flags: number, name: string): Promise<number> {
-    return this.#withLibraries(() =>
-      this.#session.request(
-        'compile',
-        [text, args, flags],
-        ({ reason }) => `${name} does not compile: ${reason}`,
-      ),
-    )
+  /** Has the D libraries compiled, as the first program does. */
+  #prepare(): Promise<undefined> {
+    return this.#session.request('prepare', [], ({ reason }) => `the D libraries do not compile: ${reason}`)
   }
 
-  /** The first program brings the D libraries with it: what this kernel can't compile of them is left out then. */
-  async #withLibraries<Value>(work: () => Promise<Value>): Promise<Value> {
+  /**
+   * Does what compiles something, in turn, as libdtrace would do it anyway. The first time brings the D libraries with it: what
+   * this kernel can't compile of them is left out then, in a session that takes this one's place.
+   */
+  async #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    const turn = this.#compiling.then(() => this.#repairing(work))
+    this.#compiling = turn.catch(() => {})
+    const value = await turn
+    this.#librariesLoaded = true
+    return value
+  }
+
+  async #repairing<Value>(work: () => Promise<Value>): Promise<Value> {
     for (;;) {
       try {
         return await work()
@@ -544,6 +605,18 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
         if (this.#closing !== undefined) throw error
       }
     }
+  }
+
+  /** What a failed compilation has left in the session goes with it: another one compiles the same. */
+  async #withoutGaps(): Promise<void> {
+    if (this.#gaps.areThere) {
+      this.#renewing ??= this.#opening.renew(this.#session).then(async (opened) => {
+        this.#use(opened)
+        await this.#recipe.compile(opened.session)
+        this.#gaps.clear()
+      })
+    }
+    await this.#renewing
   }
 
   /** A call that subscribers of its channel see. One that is aborted leaves nothing but a closed consumer. */
@@ -582,8 +655,9 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       // What is in the buffers was recorded for somebody.
       await this.#session.request('stop', [], ({ reason }) => reason).catch(() => {})
     }
-    // What is being compiled may have the session replaced.
+    // What is being compiled may have the session replaced, and what is being enabled, too.
     await this.#compiling
+    await this.#renewing?.catch(() => {})
     if (this.#aborted === undefined) this.#end('closed')
     await this.#session.request('close', [], ({ reason }) => reason).catch(() => {})
     this.#session.dispose()

@@ -28,6 +28,10 @@ export interface DTraceErrorDetail {
   errno?: number
   /** libdtrace's own words, unchanged. */
   reason?: string
+  /** Where a program does not compile. */
+  line?: number
+  file?: string
+  tag?: string
   cause?: unknown
 }
 
@@ -38,11 +42,20 @@ export class DTraceError extends Error {
   readonly errno: number | undefined
   /** libdtrace's own message where there is one. */
   readonly reason: string | undefined
+  /** The line of a D program that does not compile, from 1; undefined where libdtrace does not tell. */
+  readonly line: number | undefined
+  /** The file that this line is in: the program's own, or one that it includes. */
+  readonly file: string | undefined
+  /** libdtrace's tag of the error: `D_SYNTAX`, `D_PDESC_ZERO`, … (dt_errtags.h). */
+  readonly tag: string | undefined
 
   constructor(code: DTraceErrorCode, message: string, detail: DTraceErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause })
     this.code = code
     this.errno = detail.errno
     this.reason = detail.reason
+    this.line = detail.line
+    this.file = detail.file
+    this.tag = detail.tag
   }
 }

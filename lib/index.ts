@@ -16,17 +16,28 @@ export type {
 } from './aggregation/request.js'
 export type { SnapshotsOptions } from './aggregation/snapshots.js'
 export type { AggregatingAction, Bucket, Integer } from './aggregation/values.js'
-export { Consumer, type ConsumerState, type Program } from './consumer.js'
+export type { Program, ProgramInfo, ProgramSource } from './compilation.js'
+export { Consumer, type ConsumerState } from './consumer.js'
 export type { ConsumerEvents, ConsumerStats, Drop, Fault, OptionChange, Restart } from './consumer-events.js'
 export type { CompileOptions, OpenOptions, RecordOptions } from './consumer-options.js'
+export type { Specifier } from './d-text.js'
 export type { EventMessages, Operation, OperationMessage } from './diagnostics.js'
 export { DTraceError, type DTraceErrorCode, type DTraceErrorDetail } from './errors.js'
 export type { Helper } from './host/child.js'
 export type { HostChoice } from './host/choice.js'
-export type { Enabled } from './host/commands.js'
+export type { Enabled, Stability } from './host/commands.js'
+export type { OptionInput, OptionName, OptionOutput } from './option-table.js'
 export type { Options, OptionValue } from './options.js'
 export type { Limitation } from './platform/dlibs.js'
 export { type LibraryLocation, locateLibrary } from './platform/locate.js'
+export type { PreprocessorOptions } from './preprocessor.js'
+export {
+  type ProbeDescription,
+  type ProbeFilter,
+  type ProbeFilterLike,
+  ProbeListing,
+  type ProbeOptions,
+} from './probes.js'
 export type { CreateOptions, GrabOptions, OutputTarget, ProcessEnd, TracedProcess } from './processes.js'
 export {
   bytes,

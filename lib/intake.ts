@@ -31,8 +31,9 @@ export class Intake {
     this.#sources = []
   }
 
-  addSource({ source, statement, probe, layout }: MessageOf<'source'>): void {
-    if (layout !== undefined) this.#decoders.set(statement, createDecoder(schemaOf(layout), this.#int64))
+  addSource({ source, statement, program, probe, layout }: MessageOf<'source'>): void {
+    if (layout !== undefined)
+      this.#decoders.set(statement, createDecoder(schemaOf(layout), this.#int64, program))
     const decoder = this.#decoders.get(statement)
     if (decoder === undefined)
       throw new DTraceError('ERR_DTRACE_RECORD', `statement ${statement} came without its layout`)

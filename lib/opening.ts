@@ -114,6 +114,11 @@ export class Opening {
     if (this.#libraries === undefined || this.#repairs >= MOST_REPAIRS) return undefined
     if (!(await this.#libraries.repair(reason))) return undefined
     this.#repairs++
+    return await this.renew(session)
+  }
+
+  /** Closes a session, and opens another with the same settings. */
+  async renew(session: Session): Promise<Opened> {
     await session.request('close', [], (failure) => failure.reason)
     session.dispose()
     return await this.open()

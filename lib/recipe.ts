@@ -1,5 +1,6 @@
 /** What a consumer has been asked to trace, so that another session can be made to do the same. */
 import type { Opened, Opening } from './opening.js'
+import type { Session } from './session.js'
 
 interface Step {
   text: string
@@ -20,13 +21,18 @@ export class Recipe {
     this.#enabled.push(program)
   }
 
+  /** Compiles all programs again: they get the same numbers. */
+  async compile(session: Session): Promise<void> {
+    for (const { text, args, flags } of this.#programs)
+      await session.request('compile', [text, args, flags], again)
+  }
+
   /** Opens a session that traces the same. @throws what went wrong; the session is closed then */
   async replay(opening: Opening): Promise<Opened> {
     const opened = await opening.open()
     const { session } = opened
     try {
-      for (const { text, args, flags } of this.#programs)
-        await session.request('compile', [text, args, flags], again)
+      await this.compile(session)
       for (const program of this.#enabled) await session.request('enable', [program], again)
       await session.request('go', [], again)
     } catch (error) {
@@ -38,5 +44,5 @@ export class Recipe {
 }
 
 function again({ reason }: { reason: string }): string {
-  return `after the process that traced had ended, tracing could not be started again: ${reason}`
+  return `in a new session, the same could not be traced again: ${reason}`
 }

@@ -14,7 +14,7 @@ import type { Receive, SessionHost } from './host/host.js'
 import type { NativeFailure, NativeReply, SessionMessage } from './host/messages.js'
 
 /** Turns a failed command into an error that says what to do; the session adds libdtrace's words to it. */
-export type Explain = (failure: NativeFailure) => string
+export type Explain = (failure: NativeFailure) => string | DTraceError
 
 /** What a command gives, with the bytes that came beside it. */
 export interface Answer<Value> {
@@ -142,7 +142,8 @@ export function explainGone({ reason }: NativeFailure): string {
 }
 
 /** libdtrace's words end the message, after what they mean here. */
-export function errorOf(failure: NativeFailure, meaning: string): DTraceError {
+export function errorOf(failure: NativeFailure, meaning: string | DTraceError): DTraceError {
+  if (typeof meaning !== 'string') return meaning
   const detail = failure.errno === 0 ? {} : { errno: failure.errno }
   return new DTraceError(failure.code, meaning, { ...detail, reason: failure.reason })
 }

@@ -123,6 +123,22 @@ bool Dispatch(Session& session, const char* data, size_t size) {
       if (command.Good()) session.SignalProcess(id, pid, static_cast<int>(signal));
       break;
     }
+    case CommandName::kProbes: {
+      ProbeFilter filter{command.OptionalText(), command.Texts()};
+      const bool details = command.Flag();
+      if (command.Good()) session.ListProbes(id, std::move(filter), details);
+      break;
+    }
+    case CommandName::kMoreProbes: {
+      const uint32_t listing = command.Word();
+      if (command.Good()) session.MoreProbes(id, listing);
+      break;
+    }
+    case CommandName::kEndProbes: {
+      const uint32_t listing = command.Word();
+      if (command.Good()) session.EndProbes(id, listing);
+      break;
+    }
     default:
       return false;
   }

@@ -33,7 +33,8 @@ class Library {
   V(aggregate_walk_keysorted) V(aggregate_walk_valsorted)                                                \
   V(aggregate_walk_keyvarsorted) V(aggregate_walk_valvarsorted)                                          \
   V(aggregate_walk_keyrevsorted) V(aggregate_walk_valrevsorted)                                          \
-  V(aggregate_walk_keyvarrevsorted) V(aggregate_walk_valvarrevsorted)
+  V(aggregate_walk_keyvarrevsorted) V(aggregate_walk_valvarrevsorted)                                    \
+  V(probe_iter) V(probe_info) V(str2desc) V(id2desc) V(stability_name) V(class_name)
 // clang-format on
 #define DTC_DECLARE(name) decltype(&::dtrace_##name) dtrace_##name = nullptr;
   DTC_FUNCTIONS(DTC_DECLARE)
@@ -46,6 +47,9 @@ class Library {
   // Has another name in each: platform::kGrabProcess.
   using GrabFunction = platform::Process* (*)(dtrace_hdl_t*, pid_t, int);
   GrabFunction dtrace_proc_grab = nullptr;
+
+  // libctf's, which libdtrace brings along. Null where it doesn't.
+  decltype(&::ctf_type_name) ctf_type_name = nullptr;
 
  private:
   explicit Library(void* object) : object_(object) {}

@@ -42,7 +42,8 @@ struct NewSource {
   uint32_t source = 0;
   uint32_t statement = 0;
   ProbeName probe;
-  std::optional<Statement> layout;  // with a statement's first source
+  std::optional<uint32_t> program = {};  // none where libdtrace does not tell
+  std::optional<Statement> layout = {};  // with a statement's first source
 };
 
 struct Batch {

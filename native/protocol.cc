@@ -33,6 +33,7 @@ struct Encoder {
   Packet operator()(NewSource&& source) const {
     json::Object object = Of("source");
     object.Put("source", source.source).Put("statement", source.statement).PutJson("probe", ToJson(source.probe));
+    if (source.program) object.Put("program", *source.program);
     if (source.layout) object.PutJson("layout", ToJson(*source.layout));
     return Control(object);
   }

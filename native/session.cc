@@ -165,6 +165,19 @@ void Session::LookAtProcesses() {
   wakeup_.Signal();
 }
 
+void Session::ListProbes(uint32_t id, ProbeFilter filter, bool details) {
+  Post(id, [this, filter = std::move(filter), details] { return probes_->Begin(filter, details); });
+}
+void Session::MoreProbes(uint32_t id, uint32_t listing) {
+  Post(id, [this, listing] { return probes_->More(listing); });
+}
+void Session::EndProbes(uint32_t id, uint32_t listing) {
+  Post(id, [this, listing]() -> Result {
+    probes_->End(listing);
+    return Success{};
+  });
+}
+
 void Session::Ping(uint32_t id) {
   const int64_t since = working_since_;
   sink_(Reply{id, Success{json::Text(since == 0 ? 0 : NowMs() - since)}});
@@ -353,6 +366,7 @@ Result Session::DoOpen(const OpenRequest& request) {
   } else {
     symbols_ = std::make_unique<Symbols>(*library_, handle_->get());
     DoSetExtras({});
+    probes_ = std::make_unique<Probes>(*library_, handle_->get());
     aggregations_ = std::make_unique<Aggregations>(*library_, handle_->get(), symbols_.get());
     processes_ = std::make_unique<Processes>(*library_, handle_->get(), [this] { LookAtProcesses(); });
   }
@@ -402,8 +416,7 @@ bool Session::SetSwitchrate(const char* value) {
 
 Result Session::DoCompile(const CompileRequest& request) {
   if (enabled_) return Failure{"ERR_DTRACE_STATE", "a program is enabled already"};
-  // argv[0] is $0, the program's own name.
-  std::vector<char*> arguments = {const_cast<char*>("dtrace-consumer")};
+  std::vector<char*> arguments;
   for (const std::string& argument : request.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
   // As a file, though it is a string: from a string, libdtrace 2.0.7 aborts the process at an unclosed brace (an
   // assertion in dt_lex.l), gives no line numbers, and does not know `#!`.
@@ -415,8 +428,27 @@ Result Session::DoCompile(const CompileRequest& request) {
                                                              static_cast<int>(arguments.size()), arguments.data());
   if (program == nullptr) return LibraryFailure("ERR_DTRACE_COMPILE");
   programs_.push_back(program);
-  sources_->Expect(program);
-  return Success{json::Text(programs_.size() - 1)};
+  sources_->Expect(static_cast<uint32_t>(programs_.size() - 1), program);
+  return Success{json::Object().Put("program", programs_.size() - 1).PutJson("gap", FollowsGap(program)).Done()};
+}
+
+// A program that fails to compile may leave places in libdtrace's table of clauses (dt_stmts) that nothing is ever put
+// into, and dtrace_go() crashes on them. The next program's clauses show it: their numbers do not follow the last ones.
+const char* Session::FollowsGap(dtrace_prog_t* program) {
+  struct Range {
+    std::optional<uint32_t> first, last;
+  } range;
+  const auto widen = [](dtrace_hdl_t* /*handle*/, dtrace_prog_t* /*program*/, dtrace_stmtdesc_t* clause, void* to) {
+    auto& [first, last] = *static_cast<Range*>(to);
+    last = platform::StatementNumber(*clause);
+    if (!first) first = last;
+    return 0;
+  };
+  library_->dtrace_stmt_iter(handle_->get(), program, widen, &range);
+  const uint32_t expected = next_statement_;
+  if (range.last) next_statement_ = *range.last + 1;
+  if (!range.first) return "null";
+  return *range.first == expected ? "false" : "true";
 }
 
 Result Session::DoPrepare() {
@@ -447,6 +479,8 @@ Result Session::DoEnable(uint32_t program) {
                      .Put("aggregations", info.dpi_aggregates)
                      .Put("recordGenerators", info.dpi_recgens)
                      .Put("speculations", info.dpi_speculations)
+                     .PutJson("descriptionStability", ToJson(*library_, info.dpi_descattr))
+                     .PutJson("statementStability", ToJson(*library_, info.dpi_stmtattr))
                      .Done()};
 }
 
@@ -517,6 +551,7 @@ Result Session::DoClose() {
   running_ = false;
   recorder_.reset();
   aggregations_.reset();
+  probes_.reset();
   sources_.reset();
   symbols_.reset();
   if (processes_) processes_->EndCreated();

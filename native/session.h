@@ -21,6 +21,7 @@
 #include "aggregations.h"
 #include "libdtrace.h"
 #include "message.h"
+#include "probes.h"
 #include "processes.h"
 #include "protocol.h"
 #include "recorder.h"
@@ -38,7 +39,7 @@ struct OpenRequest {
 
 struct CompileRequest {
   std::string source;
-  std::vector<std::string> arguments;
+  std::vector<std::string> arguments;  // $0, $1, …
   uint32_t flags = 0;
 };
 
@@ -76,6 +77,10 @@ class Session {
   // of libdtrace that ought to be short (dtrace_work(), not a command), so that a caller elsewhere can tell that it
   // hangs.
   void Ping(uint32_t id);
+  // See Probes.
+  void ListProbes(uint32_t id, ProbeFilter filter, bool details);
+  void MoreProbes(uint32_t id, uint32_t listing);
+  void EndProbes(uint32_t id, uint32_t listing);
 
   void CreateProcess(uint32_t id, platform::ProcessRequest request);
   void GrabProcess(uint32_t id, pid_t pid, bool hold);
@@ -121,6 +126,7 @@ class Session {
   Result DoStop();
   Result DoClose();
   void LeaveQuickly();
+  const char* FollowsGap(dtrace_prog_t* program);
   bool InstallHandlers();
   Failure LibraryFailure(const char* code) const;
   bool SetSwitchrate(const char* value);
@@ -167,7 +173,9 @@ class Session {
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<Processes> processes_;
   bool processes_end_ = false;  // some may have ended, which is told after what they did
+  std::unique_ptr<Probes> probes_;
   std::vector<dtrace_prog_t*> programs_;
+  uint32_t next_statement_ = 0;
   bool enabled_ = false;
   bool running_ = false;
   bool stopped_ = false;

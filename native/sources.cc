@@ -17,15 +17,20 @@ ProbeName NameOf(const dtrace_probedesc_t& probe) {
           platform::Name(probe)};
 }
 
-void Sources::Expect(dtrace_prog_t* program) {
+void Sources::Expect(uint32_t number, dtrace_prog_t* program) {
+  struct Adding {
+    Sources* sources;
+    uint32_t number;
+  } adding{this, number};
   library_.dtrace_stmt_iter(
       handle_, program,
-      [](dtrace_hdl_t*, dtrace_prog_t*, dtrace_stmtdesc_t* statement, void* self) {
-        auto* sources = static_cast<Sources*>(self);
+      [](dtrace_hdl_t*, dtrace_prog_t*, dtrace_stmtdesc_t* statement, void* to) {
+        const auto& [sources, program_number] = *static_cast<Adding*>(to);
+        sources->programs_[platform::ClauseKey(*statement)] = program_number;
         sources->speculate_ = sources->speculate_ || platform::Speculates(*statement);
         return 0;
       },
-      this);
+      &adding);
 }
 
 const Source& Sources::Of(const dtrace_probedata_t& data) {
@@ -46,7 +51,9 @@ const Source& Sources::Add(const dtrace_probedata_t& data, uint64_t key) {
     if (statement.sources[i].action == kExitAction) exit_field = &statement.fields[i];
   }
   const auto number = static_cast<uint32_t>(sources_.size());
+  const auto program = programs_.find(platform::ClauseKey(data));
   announce_(NewSource{number, platform::StatementId(data), NameOf(*data.dtpda_pdesc),
+                      program == programs_.end() ? std::nullopt : std::optional<uint32_t>(program->second),
                       is_new ? std::optional<Statement>(statement) : std::nullopt});
   return sources_.emplace(key, Source{number, &statement, exit_field, FlowOf(platform::Name(*data.dtpda_pdesc))})
       .first->second;

@@ -32,8 +32,8 @@ class Sources {
 
   const Source& Of(const dtrace_probedata_t& data);
 
-  // A program that is about to be enabled.
-  void Expect(dtrace_prog_t* program);
+  // A program that has been compiled: which clauses are its own.
+  void Expect(uint32_t number, dtrace_prog_t* program);
   // Some clause speculates: what is committed comes out while libdtrace goes through later records.
   bool speculate() const { return speculate_; }
 
@@ -47,6 +47,7 @@ class Sources {
   const Extras extras_;
   const std::function<void(NewSource)> announce_;
   bool speculate_ = false;
+  std::unordered_map<uint64_t, uint32_t> programs_;  // by platform::ClauseKey
   std::unordered_map<unsigned, std::unique_ptr<Statement>> statements_;
   std::unordered_map<uint64_t, Source> sources_;
   uint64_t last_key_ = ~uint64_t{0};

@@ -4,6 +4,16 @@
  */
 import type { NativeAggregations } from './messages.js'
 
+/** How far an interface can be relied upon, in DTrace's words (chapter "Stability" of the Dynamic Tracing Guide). */
+export interface Stability {
+  /** Of the names: `'Private'`, `'Unstable'`, `'Evolving'`, `'Stable'`, … */
+  readonly name: string
+  /** Of what the data means. */
+  readonly data: string
+  /** Where it is so: `'Unknown'`, `'CPU'`, `'Platform'`, `'Group'`, `'ISA'`, `'Common'`. */
+  readonly class: string
+}
+
 /** What is enabled. */
 export interface Enabled {
   /** Probes matched, over all clauses. */
@@ -12,6 +22,24 @@ export interface Enabled {
   /** Actions that record something. */
   recordGenerators: number
   speculations: number
+  /** The least stable of the program's probe descriptions. */
+  descriptionStability: Stability
+  /** The least stable of what its statements use. */
+  statementStability: Stability
+}
+
+/** What libdtrace knows of a probe besides its name. */
+export interface NativeProbeDetails {
+  stability: Stability
+  argumentStability: Stability
+  arguments: string[]
+}
+
+/** A piece of a listing; the probes themselves come as bytes. */
+export interface NativeProbes {
+  /** It was the last one. */
+  done: boolean
+  details?: (NativeProbeDetails | null)[]
 }
 
 /** `PacketKind` of `native/protocol.h`: what must be reported as taken. */
@@ -55,6 +83,10 @@ export interface CommandArguments {
   signal: [pid: number, signal: number]
   /** Has the D libraries compiled, which the first program does otherwise. */
   prepare: []
+  /** A description as it is written in D, else four globs. */
+  probes: [description: string | null, parts: readonly string[], details: boolean]
+  moreProbes: [listing: number]
+  endProbes: [listing: number]
 }
 
 /** What each command gives. */
@@ -63,8 +95,8 @@ export interface CommandResults {
   open: { version: string; pid: number }
   setOption: undefined
   getOption: number
-  /** The number of the program. */
-  compile: number
+  /** The number of the program, and whether one that failed before it has left what dtrace_go() crashes on; null: unknown. */
+  compile: { program: number; gap: boolean | null }
   enable: Enabled
   go: undefined
   stop: undefined
@@ -74,6 +106,10 @@ export interface CommandResults {
   /** Milliseconds for which libdtrace has not returned from dtrace_work(). */
   ping: number
   recordExtras: undefined
+  probes: { listing: number; count: number }
+  /** With the probes as bytes, see `lib/probes.ts`. */
+  moreProbes: NativeProbes
+  endProbes: undefined
   /** The process's number. */
   create: number
   grab: number
@@ -148,6 +184,12 @@ const WRITERS: Writers = {
   release: [43, (writer, pid) => writer.word(pid)],
   prepare: [45, () => {}],
   signal: [44, (writer, pid, signal) => writer.word(pid).word(signal)],
+  probes: [
+    20,
+    (writer, description, parts, details) => writer.optionalText(description).texts(parts).flag(details),
+  ],
+  moreProbes: [21, (writer, listing) => writer.word(listing)],
+  endProbes: [22, (writer, listing) => writer.word(listing)],
 }
 
 /** A command as it goes to the session. */

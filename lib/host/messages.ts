@@ -78,7 +78,14 @@ export interface NativeReply {
 /** Everything that is no answer to a command, in the order in which it happened. */
 export type SessionMessage =
   | { type: 'batch'; data: ArrayBuffer }
-  | { type: 'source'; source: number; statement: number; probe: NativeProbe; layout?: NativeLayout }
+  | {
+      type: 'source'
+      source: number
+      statement: number
+      program?: number
+      probe: NativeProbe
+      layout?: NativeLayout
+    }
   | { type: 'drop'; kind: string; cpu: number; count: number; total: number; message: string }
   | {
       type: 'fault'

@@ -21,6 +21,8 @@ export interface Probe {
 export interface DTraceRecord<Fields = Readonly<{ [name: string]: Value }>> {
   readonly probe: Probe
   readonly cpu: number
+  /** The `id` of the program whose clause it was. Undefined where libdtrace does not tell: what recorded nothing, but on Linux. */
+  readonly program?: number | undefined
   /** Every value, in program order. */
   readonly values: readonly Value[]
   /** The values that the statement names. */
@@ -54,8 +56,8 @@ export interface Decoder {
 
 const NO_FIELDS = Object.freeze({})
 
-/** Generates the decoder of a statement. */
-export function createDecoder(schema: Schema, int64: Int64): Decoder {
+/** Generates the decoder of a statement, which is one program's. */
+export function createDecoder(schema: Schema, int64: Int64, program?: number): Decoder {
   const { fields } = schema
   const named = fields.filter((field) => field.name !== undefined)
   const source = [
@@ -67,7 +69,7 @@ export function createDecoder(schema: Schema, int64: Int64): Decoder {
       .map((field, i) => (field.kind === FieldKind.string ? `at${i} = -1;` : ''))
       .join('')} }`,
     ...fields.map((field, i) => readExpression(field, i, int64)),
-    'return { probe, cpu,',
+    `return { probe, cpu, program: ${JSON.stringify(program)},`,
     ...extras(schema),
     `values: [${fields.map((_, i) => `v${i}`).join(', ')}],`,
     named.length === 0

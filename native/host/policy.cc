@@ -125,6 +125,10 @@ std::optional<Failure> Refusal(const char* data, size_t size) {
     case CommandName::kClose:
     case CommandName::kTaken:
     case CommandName::kRecordExtras:
+    case CommandName::kProbes:
+    case CommandName::kMoreProbes:
+    case CommandName::kEndProbes:
+    case CommandName::kPrepare:
     case CommandName::kPing:
       return std::nullopt;
   }

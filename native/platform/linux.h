@@ -6,9 +6,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "../statement.h"
 #include "linux/cpus.h"
@@ -40,6 +44,53 @@ inline const char* Module(const dtrace_probedesc_t& probe) { return probe.mod; }
 inline const char* Function(const dtrace_probedesc_t& probe) { return probe.fun; }
 inline const char* Name(const dtrace_probedesc_t& probe) { return probe.prb; }
 inline unsigned Id(const dtrace_probedesc_t& probe) { return probe.id; }
+
+// A description of probes to look for. dtrace_str2desc() allocates its parts, which are the caller's then.
+class ProbePattern {
+ public:
+  ProbePattern() = default;
+  ~ProbePattern() {
+    if (parsed_) Free();
+  }
+  ProbePattern(const ProbePattern&) = delete;
+  ProbePattern& operator=(const ProbePattern&) = delete;
+
+  template <typename ParseFunction>
+  bool Parse(ParseFunction parse, dtrace_hdl_t* handle, const std::string& text) {
+    parsed_ = true;
+    return parse(handle, DTRACE_PROBESPEC_NAME, text.c_str(), &pattern_) == 0;
+  }
+  // Provider, module, function and name.
+  bool Set(std::vector<std::string> parts) {
+    parts_ = std::move(parts);
+    pattern_ = {DTRACE_IDNONE, parts_[0].c_str(), parts_[1].c_str(), parts_[2].c_str(), parts_[3].c_str()};
+    return true;
+  }
+  const dtrace_probedesc_t& get() const { return pattern_; }
+
+ private:
+  void Free() const {
+    for (const char* part : {pattern_.prv, pattern_.mod, pattern_.fun, pattern_.prb}) {
+      // NOLINTNEXTLINE(cppcoreguidelines-no-malloc,cppcoreguidelines-owning-memory): libdtrace took it from malloc()
+      std::free(const_cast<char*>(part));
+    }
+  }
+
+  std::vector<std::string> parts_;
+  dtrace_probedesc_t pattern_ = {};
+  bool parsed_ = false;
+};
+
+// ---- Programs ----
+
+// The place of a clause in the handle's table of them.
+inline std::optional<uint32_t> StatementNumber(const dtrace_stmtdesc_t& statement) {
+  return static_cast<uint32_t>(statement.dtsd_id);
+}
+
+// What a clause and its firings have in common.
+inline uint64_t ClauseKey(const dtrace_stmtdesc_t& statement) { return static_cast<uint64_t>(statement.dtsd_id); }
+inline uint64_t ClauseKey(const dtrace_probedata_t& data) { return static_cast<uint64_t>(data.dtpda_stid); }
 
 // ---- Records ----
 

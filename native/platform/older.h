@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "../statement.h"
 #include "shapes.h"
@@ -34,6 +36,31 @@ inline const char* Function(const dtrace_probedesc_t& probe) { return probe.dtpd
 inline const char* Name(const dtrace_probedesc_t& probe) { return probe.dtpd_name; }
 inline unsigned Id(const dtrace_probedesc_t& probe) { return probe.dtpd_id; }
 
+// A description of probes to look for; its parts are in place.
+class ProbePattern {
+ public:
+  template <typename ParseFunction>
+  bool Parse(ParseFunction parse, dtrace_hdl_t* handle, const std::string& text) {
+    return parse(handle, DTRACE_PROBESPEC_NAME, text.c_str(), &pattern_) == 0;
+  }
+  // Provider, module, function and name. False for one that is longer than any can be.
+  bool Set(const std::vector<std::string>& parts) {
+    return Copy(parts[0], pattern_.dtpd_provider) && Copy(parts[1], pattern_.dtpd_mod) &&
+           Copy(parts[2], pattern_.dtpd_func) && Copy(parts[3], pattern_.dtpd_name);
+  }
+  const dtrace_probedesc_t& get() const { return pattern_; }
+
+ private:
+  template <size_t Size>
+  static bool Copy(const std::string& part, char (&to)[Size]) {
+    if (part.size() >= Size) return false;
+    std::memcpy(to, part.c_str(), part.size() + 1);
+    return true;
+  }
+
+  dtrace_probedesc_t pattern_ = {};
+};
+
 // ---- Records ----
 
 // Enabled probes are numbered here: one number for each pair of probe and clause.
@@ -45,6 +72,15 @@ inline int RecordCount(const dtrace_probedata_t& data) { return data.dtpda_edesc
 // back with each record; libdtrace itself finds an aggregation's name in this way.
 inline const dtrace_stmtdesc_t* StatementOf(const dtrace_recdesc_t& record) {
   return reinterpret_cast<const dtrace_stmtdesc_t*>(static_cast<uintptr_t>(record.dtrd_uarg));
+}
+
+// There is no table of clauses.
+inline std::optional<uint32_t> StatementNumber(const dtrace_stmtdesc_t& /*statement*/) { return std::nullopt; }
+
+// What a clause and its firings have in common. A firing that records nothing does not tell.
+inline uint64_t ClauseKey(const dtrace_stmtdesc_t& statement) { return reinterpret_cast<uintptr_t>(&statement); }
+inline uint64_t ClauseKey(const dtrace_probedata_t& data) {
+  return RecordCount(data) == 0 ? 0 : data.dtpda_edesc->dtepd_rec[0].dtrd_uarg;
 }
 
 // What is recorded at this place, without the text of a format; told as libdtrace 2 tells it.

@@ -153,11 +153,12 @@ describe('aggregations are what dtrace(1) prints', () => {
           `join ${key.join(' ')} ${aggregations.map(({ value }) => String(value)).join(' ')}`,
       )
     for (const [i, setting] of settings.entries()) {
-      for (const name of names) await consumer.setOption(name, setting[name] ?? 'unset')
+      for (const name of names)
+        await consumer.setOption(name as 'aggsortrev', (setting[name] ?? 'unset') as 'unset')
       expect(lines(await consumer.aggregations({ names: ['a'] }))).toEqual(rowsOf(parts[i] as string))
       expect(await joined()).toEqual(joinedOf(parts[i] as string))
     }
-    for (const name of names) await consumer.setOption(name, 'unset')
+    for (const name of names) await consumer.setOption(name as 'aggsortrev', 'unset')
 
     const [byValue, byValueReverse, byKey, byKeyReverse] = parts.map(rowsOf)
     const sorted = async (sort: 'key' | 'value', reverse: boolean) =>

@@ -42,13 +42,15 @@ describe('bad input is refused with what to do', () => {
     ]
     for (const [name, value] of bad) {
       await expect(
-        consumer.setOption(name, value as string),
+        consumer.setOption(name as 'bufsize', value as string),
         `${name}=${String(value)}`,
       ).rejects.toMatchObject({
         code: 'ERR_DTRACE_OPTION',
       })
     }
-    await expect(consumer.getOption('no_such_option')).rejects.toMatchObject({ code: 'ERR_DTRACE_OPTION' })
+    await expect(consumer.getOption('no_such_option' as 'bufsize')).rejects.toMatchObject({
+      code: 'ERR_DTRACE_OPTION',
+    })
     await consumer.setOption('bufsize', '8m')
     expect(await consumer.getOption('bufsize')).toBe(8 * 1024 * 1024)
     await consumer.setOption('quiet', true)
@@ -63,7 +65,7 @@ describe('bad input is refused with what to do', () => {
   })
 
   test('options given to open()', async () => {
-    await expect(Consumer.open({ options: { no_such_option: '1' } })).rejects.toMatchObject({
+    await expect(Consumer.open({ options: { no_such_option: '1' } as object })).rejects.toMatchObject({
       code: 'ERR_DTRACE_OPTION',
     })
     await expect(Consumer.open({ options: { bufsize: null as never } })).rejects.toMatchObject({

@@ -300,7 +300,7 @@ describe('what makes no sense is refused, with what to do instead', () => {
       'ERR_DTRACE_TARGET',
       /no-such-command/,
     ],
-    ['an unknown DTrace option', { options: { nonsense: 1 } }, 'ERR_DTRACE_OPTION', /nonsense/],
+    ['an unknown DTrace option', { options: { nonsense: 1 } as object }, 'ERR_DTRACE_OPTION', /nonsense/],
   ]
   for (const [what, options, code, message] of cases) {
     test(what, async () => {

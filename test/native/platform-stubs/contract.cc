@@ -44,6 +44,15 @@ static_assert(kIs<FieldSource, decltype(DescribeAggregationKey(std::declval<cons
 static_assert(kIs<char*, decltype(CpuValue(std::declval<const dtrace_aggdata_t&>(), 0))>);
 static_assert(kIs<size_t, decltype(CpuLimit())>);
 
+static_assert(kIs<uint64_t, decltype(ClauseKey(std::declval<const dtrace_probedata_t&>()))>);
+static_assert(kIs<uint64_t, decltype(ClauseKey(std::declval<const dtrace_stmtdesc_t&>()))>);
+static_assert(kIs<std::optional<uint32_t>, decltype(StatementNumber(std::declval<const dtrace_stmtdesc_t&>()))>);
+
+// Descriptions of probes.
+static_assert(kIs<bool, decltype(std::declval<ProbePattern&>().Parse(&dtrace_str2desc, nullptr, std::string()))>);
+static_assert(kIs<bool, decltype(std::declval<ProbePattern&>().Set({}))>);
+static_assert(kIs<const dtrace_probedesc_t&, decltype(std::declval<const ProbePattern&>().get())>);
+
 // Symbols.
 std::optional<KernelSymbol> Symbol(dtrace_hdl_t* handle) { return SymbolAt(&dtrace_lookup_by_addr, handle, 0); }
 

@@ -29,6 +29,7 @@ int dtrace_getopt(dtrace_hdl_t*, const char*, dtrace_optval_t*);
 int dtrace_status(dtrace_hdl_t*);
 
 // Programs. The attributes that begin dtrace_proginfo_t are three bytes each.
+typedef uint8_t dtrace_stability_t, dtrace_class_t;
 typedef struct dtrace_attribute {
   uint8_t dtat_name, dtat_data, dtat_class;
 } dtrace_attribute_t;
@@ -46,6 +47,40 @@ int dtrace_program_exec(dtrace_hdl_t*, dtrace_prog_t*, dtrace_proginfo_t*);
 typedef int dtrace_stmt_f(dtrace_hdl_t*, dtrace_prog_t*, dtrace_stmtdesc_t*, void*);
 int dtrace_stmt_iter(dtrace_hdl_t*, dtrace_prog_t*, dtrace_stmt_f*, void*);
 size_t dtrace_printf_format(dtrace_hdl_t*, void*, char*, size_t);
+
+typedef int dtrace_stmt_f(dtrace_hdl_t*, dtrace_prog_t*, dtrace_stmtdesc_t*, void*);
+int dtrace_stmt_iter(dtrace_hdl_t*, dtrace_prog_t*, dtrace_stmt_f*, void*);
+
+// Types, of which libctf knows the names.
+typedef struct ctf_file ctf_file_t;
+typedef long ctf_id_t;
+char* ctf_type_name(ctf_file_t*, ctf_id_t, char*, size_t);
+typedef struct dtrace_typeinfo {
+  const char* dtt_object;
+  ctf_file_t* dtt_ctfp;
+  ctf_id_t dtt_type;
+} dtrace_typeinfo_t;
+
+// Probes.
+typedef enum {
+  DTRACE_PROBESPEC_NONE = -1,
+  DTRACE_PROBESPEC_PROVIDER = 0,
+  DTRACE_PROBESPEC_MOD,
+  DTRACE_PROBESPEC_FUNC,
+  DTRACE_PROBESPEC_NAME
+} dtrace_probespec_t;
+typedef struct dtrace_probeinfo {
+  dtrace_attribute_t dtp_attr, dtp_arga;
+  const dtrace_typeinfo_t* dtp_argv;
+  int dtp_argc;
+} dtrace_probeinfo_t;
+typedef int dtrace_probe_f(dtrace_hdl_t*, const dtrace_probedesc_t*, void*);
+int dtrace_probe_iter(dtrace_hdl_t*, const dtrace_probedesc_t*, dtrace_probe_f*, void*);
+int dtrace_probe_info(dtrace_hdl_t*, const dtrace_probedesc_t*, dtrace_probeinfo_t*);
+int dtrace_str2desc(dtrace_hdl_t*, dtrace_probespec_t, const char*, dtrace_probedesc_t*);
+int dtrace_id2desc(dtrace_hdl_t*, dtrace_id_t, dtrace_probedesc_t*);
+const char* dtrace_stability_name(dtrace_stability_t);
+const char* dtrace_class_name(dtrace_class_t);
 
 // Data.
 #define DTRACE_C_EMPTY 0x0002

@@ -8,6 +8,7 @@ import { EXIT_CODE_HELP, exitCodeOf, exitCodes } from './exit-codes.js'
 import { addMounts } from './mounts.js'
 import { addOpens } from './opens.js'
 import { Output } from './output.js'
+import { addProbes } from './probes.js'
 import { addRescan } from './rescan.js'
 import { addRun } from './run.js'
 import { addSetup } from './setup.js'
@@ -58,6 +59,7 @@ function build(rest: readonly string[] | undefined): Command {
   addUnlinks(program)
   addMounts(program)
   addRun(program, rest)
+  addProbes(program)
   addDoctor(program)
   addSetup(program)
   return program

@@ -1,16 +1,19 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { Consumer } from '../consumer.js'
+import { bareText } from '../d-text.js'
 import { DTraceError } from '../errors.js'
 import type { TracedProcess } from '../processes.js'
 import type { DTraceRecord } from '../record/decoder.js'
 import { addDTraceOption, collect, collectPid, type DTraceOptions, words } from './arguments.js'
+import { addCompiling, type CompilingFlags, compileOptions } from './compiling.js'
 import { exitCodes } from './exit-codes.js'
 import { formatRecord, HEADERS, type Layout } from './format.js'
 import { Interrupt } from './interrupt.js'
 import { Output } from './output.js'
 
-interface RunFlags {
+interface RunFlags extends CompilingFlags {
+  program?: string
   option?: DTraceOptions
   quiet?: boolean
   json?: boolean
@@ -29,32 +32,38 @@ repeated; $target is the first, commands before processes. It stops when all of 
 script has given another to exit(); how each ended is said, unless it is to be quiet. With --json
 what a command prints goes to standard error. A command that still runs then is ended; a process is not.
 
-Example:
+Examples:
   dtrace-watch run --json opens.d /srv/media
+  dtrace-watch run -n 'syscall::openat:entry /execname == $$1/ { printf("%s\\n", copyinstr(arg1)); }' cat
 `
 
 export function addRun(program: Command, rest: readonly string[] | undefined): void {
   const command = program
     .command('run')
     .description('run a D script and print its records')
-    .argument('<script>', 'a file with a D program')
+    .argument('[script]', 'a file with a D program; with -n it is the first argument')
     .argument('[args...]', "the script's arguments")
-  addDTraceOption(command)
+  addCompiling(addDTraceOption(command))
+    .option('-n, --program <text>', 'the D program itself, in place of a script')
     .option('-q, --quiet', 'print nothing but what the script prints')
     .option('-c, --command <command>', 'run a command, and stop when it ends; may be repeated', collect)
     .option('-p, --pid <pid>', 'trace a process, and stop when it ends; may be repeated', collectPid)
     .option('--json', 'one JSON object a line')
     .passThroughOptions()
     .addHelpText('after', HELP)
-    .action(async (script: string, args: string[], flags: RunFlags) => {
-      await run(script, [...args, ...(rest ?? [])], flags)
+    .action(async (first: string | undefined, others: string[], flags: RunFlags) => {
+      const words = [...(first === undefined ? [] : [first]), ...others, ...(rest ?? [])]
+      if (flags.program !== undefined) return await run(flags.program, words, flags)
+      const [file, ...args] = words
+      if (file === undefined) return command.error("error: missing argument 'script', or -n and a program")
+      await run({ file }, args, flags)
     })
 }
 
-async function run(script: string, args: string[], flags: RunFlags): Promise<void> {
+async function run(source: string | { file: string }, args: string[], flags: RunFlags): Promise<void> {
   const output = new Output({ json: flags.json === true })
   using interrupt = new Interrupt()
-  if (usesAggregations(readScript(script))) {
+  if (usesAggregations(typeof source === 'string' ? source : readScript(source.file))) {
     output.warn('limit', 'aggregations (@) are not printed in this version; everything else is', {})
   }
   const consumer = await Consumer.open({
@@ -64,13 +73,17 @@ async function run(script: string, args: string[], flags: RunFlags): Promise<voi
   })
   try {
     const processes = await hold(consumer, flags)
-    const program = await consumer.compile({ file: script }, { args })
+    const program = await consumer.compile(source, { args, ...compileOptions(flags) })
     const info = await consumer.enable(program)
     const layout = await layoutOf(consumer)
     const ended = listen(consumer, output, layout)
     if (!output.json) output.write(HEADERS[layout])
     await consumer.go()
-    output.emit('ready', { script, ...info }, () => undefined)
+    output.emit(
+      'ready',
+      { ...(typeof source === 'string' ? {} : { script: source.file }), ...info },
+      () => undefined,
+    )
     await Promise.race([ended, interrupt.stopped(), ...endOf(processes)])
     await Promise.race([consumer.stop(), interrupt.forced()])
   } finally {
@@ -111,13 +124,13 @@ function readScript(script: string): string {
 
 /** Outside comments and strings, an @ is an aggregation. */
 function usesAggregations(source: string): boolean {
-  return source.replace(/\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\])*"/g, '').includes('@')
+  return bareText(source).includes('@')
 }
 
 /** As the command line or the script's pragmas have it. */
 async function layoutOf(consumer: Consumer): Promise<Layout> {
-  if ((await consumer.getOption('flowindent')) !== undefined) return 'flow'
-  return (await consumer.getOption('quiet')) === undefined ? 'columns' : 'quiet'
+  if (await consumer.getOption('flowindent')) return 'flow'
+  return (await consumer.getOption('quiet')) ? 'quiet' : 'columns'
 }
 
 /** Prints what comes. Resolves when the program has called exit(), rejects when the session died. */

@@ -36,6 +36,8 @@ export interface NativeAddon {
   watchChild(pid: number, isThere: boolean): void
   /** See `native/signal_probe.h`. */
   signalProbe(a: bigint, b: bigint, c: bigint, d: bigint): boolean
+  /** Microseconds of this process' children that have ended. See `native/children_usage.h`. */
+  childrenUsage(): { user: number; system: number }
 }
 
 let addon: NativeAddon | undefined

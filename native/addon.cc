@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include "children_usage.h"
 #include "consumer.h"
 #include "platform/platform.h"
 #include "reaper.h"
@@ -17,12 +18,15 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceValue("libraryName", Napi::String::New(env, dtc::platform::kLibraryName)),
                              InstanceMethod<&Addon::SignalProbe>("signalProbe"),
                              InstanceMethod<&Addon::WatchChild>("watchChild"),
+                             InstanceMethod<&Addon::ChildrenUsage>("childrenUsage"),
                          });
   }
 
  private:
   // NOLINTNEXTLINE(readability-convert-member-functions-to-static): that is how Napi::Addon wants it
   Napi::Value SignalProbe(const Napi::CallbackInfo& info) { return dtc::SignalProbe(info); }
+  // NOLINTNEXTLINE(readability-convert-member-functions-to-static): see above
+  Napi::Value ChildrenUsage(const Napi::CallbackInfo& info) { return dtc::ChildrenUsage(info); }
 
   // watchChild(pid, isThere)
   void WatchChild(const Napi::CallbackInfo& info) {

@@ -1,4 +1,5 @@
 /** Names of errors, as errno(3) has them. */
+import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 
 /**
@@ -37,6 +38,7 @@ export function errnoName(errno: number): string {
     ...(process.platform === 'linux' ? Object.entries(LINUX) : []).map(
       ([number, name]) => [Number(number), name] as const,
     ),
+    ...Object.entries(constants.errno).map(([name, number]) => [number, name] as const),
     ...[...getSystemErrorMap()].map(([number, [name]]) => [-number, name] as const),
   ])
   return names.get(errno) ?? String(errno)

@@ -5,6 +5,7 @@ import { splitArguments } from './arguments.js'
 import { outliveBrokenPipes } from './broken-pipe.js'
 import { addDoctor } from './doctor.js'
 import { EXIT_CODE_HELP, exitCodeOf, exitCodes } from './exit-codes.js'
+import { addMeasure } from './measure.js'
 import { addMounts } from './mounts.js'
 import { addOpens } from './opens.js'
 import { Output } from './output.js'
@@ -60,6 +61,7 @@ function build(rest: readonly string[] | undefined): Command {
   addMounts(program)
   addRun(program, rest)
   addProbes(program)
+  addMeasure(program, rest)
   addDoctor(program)
   addSetup(program)
   return program

@@ -41,6 +41,7 @@ const groups = {
     { name: 'busybox', package: 'busybox-static' },
     { name: 'opensnoop', package: 'libbpf-tools' },
     { name: 'setcap', package: 'libcap2-bin' },
+    { name: 'strace', package: 'strace' },
   ],
   check: [
     { name: 'clang-format', package: 'clang-format' },

@@ -112,7 +112,7 @@ async function measureAll(
     }
   }
   // Opened before, so that it isn't the first run that finds the caches cold; nothing is attached yet.
-  await using session = await MeasureSession.open(options, (subjects[0] as Subject).kind)
+  await using session = await MeasureSession.open(options)
   const free = async (subject: Subject): Promise<Outcome> => {
     const prepared = await subject.prepare()
     const outcome = await prepared.go()

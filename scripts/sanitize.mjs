@@ -1,17 +1,21 @@
 /**
- * Live sessions of the addon under AddressSanitizer with UBSan, and under ThreadSanitizer: `npm run test:sanitize`.
+ * Live sessions of the addon and of the host program under AddressSanitizer with UBSan, and under ThreadSanitizer:
+ * `npm run test:sanitize`.
  *
- *   node scripts/sanitize.mjs [address|thread] [STEP…]      by default both, and every step of test/native/live-session.mjs
+ *   node scripts/sanitize.mjs [address|thread] [STEP…]      by default both, and every step
+ *
+ * A step is one of test/native/live-session.mjs, or the name of a file of test/live/ that has to do with consumers, e.g.
+ * `aggregations.test.ts`, in this process's sessions, and once more as `process:aggregations.test.ts` in child processes.
  *
  * Node.js itself is not built with them, so the sanitizer's runtime is loaded before everything else. Only the addon is
  * looked at: AddressSanitizer sees what its code does with memory, ThreadSanitizer only races in which it takes part.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { inRoot, toolEnvironment } from './lib/paths.mjs'
-import { run } from './lib/run.mjs'
+import { commands, run } from './lib/run.mjs'
 
 const env = toolEnvironment()
 
@@ -48,6 +52,7 @@ async function build(kind) {
       `-DDTRACE_SANITIZE=${kinds[kind].flags}`,
       // Where node-gyp-build looks for it, see below.
       `-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=${join(folder, 'build', 'Release')}`,
+      `-DCMAKE_RUNTIME_OUTPUT_DIRECTORY=${join(folder, 'build', 'Release')}`,
       '-Wno-dev',
       '--log-level=WARNING',
     ],
@@ -70,19 +75,56 @@ function runtimeOf(kind) {
   return realpathSync(file)
 }
 
+/** The tests of consumers: what they make the native code do is all that there is to do. */
+const suites = readdirSync(inRoot('test', 'live')).filter((name) =>
+  /^(?:consumer|consumer-refusals|actions|aggregation|probes|options|processes|cases|hosts\b)[\w-]*\.test\.ts$/.test(
+    name,
+  ),
+)
+
+/** What runs, and what it prints when it has come to its end. */
+function commandOf(name) {
+  const [, host, file] = /^(process:)?(.+\.test\.ts)$/.exec(name) ?? []
+  if (file === undefined)
+    return {
+      args: [inRoot('test', 'native', 'live-session.mjs'), name],
+      environment: {},
+      end: `done ${name}`,
+    }
+  const project = host === undefined ? 'live' : 'hosts'
+  return {
+    args: [commands.vitest, 'run', '--project', project, `test/live/${file}`],
+    environment: { DTRACE_TEST_SLOWNESS: '5', NO_COLOR: '1', DTRACE_CONSUMER_REQUIRE_LIVE: '1' },
+    end: ' passed',
+  }
+}
+
 function step(kind, folder, name) {
+  const { args, environment, end } = commandOf(name)
+  // Whichever process finds something: a child of a child says it to nobody.
+  const reports = join(folder, 'reports')
+  rmSync(reports, { recursive: true, force: true })
+  mkdirSync(reports)
+  const found = () => readdirSync(reports).map((file) => readFileSync(join(reports, file), 'utf8'))
+  const options = Object.fromEntries(
+    Object.entries(kinds[kind].environment).map(([variable, value]) => [
+      variable,
+      `${value}:log_path=${join(reports, variable)}`,
+    ]),
+  )
   return new Promise((resolve) => {
     let output = ''
-    const child = spawn(process.execPath, [inRoot('test', 'native', 'live-session.mjs'), name], {
+    const child = spawn(process.execPath, args, {
       env: {
         ...env,
-        ...kinds[kind].environment,
+        ...environment,
+        ...options,
         LD_PRELOAD: runtimeOf(kind),
         // node-gyp-build takes this folder's build in place of the package's.
         DTRACE_CONSUMER_PREBUILD: folder,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 180_000,
+      timeout: 900_000,
       killSignal: 'SIGKILL',
     })
     for (const stream of [child.stdout, child.stderr]) {
@@ -91,10 +133,12 @@ function step(kind, folder, name) {
       })
     }
     child.on('close', (code, signal) => {
-      const finding = /Sanitizer|runtime error:/.test(output)
-      const ok = code === 0 && !finding && output.includes(`done ${name}`)
-      if (!ok) console.log(withLines(output, folder))
-      console.log(`    ${ok ? 'ok' : `FAILED (${signal ?? `exit code ${code}`})`}: ${name}`)
+      const findings = found()
+      const ok = code === 0 && findings.length === 0 && output.includes(end)
+      if (!ok) console.log(withLines([output, ...findings].join('\n'), folder))
+      console.log(
+        `    ${ok ? 'ok' : `FAILED (${signal ?? `exit code ${code}`}, ${findings.length} findings)`}: ${name}`,
+      )
       resolve(ok)
     })
   })
@@ -121,11 +165,13 @@ if (wanted !== undefined && kinds[wanted] === undefined) {
 const names = JSON.parse(
   execFileSync(process.execPath, [inRoot('test', 'native', 'live-session.mjs')], { encoding: 'utf8' }),
 )
+// Those that look at the hosts themselves have both in them.
+const inChildren = suites.filter((name) => !name.startsWith('hosts')).map((name) => `process:${name}`)
 const failed = []
 for (const kind of wanted === undefined ? Object.keys(kinds) : [wanted]) {
   console.log(`==> ${kinds[kind].flags}`)
   const folder = await build(kind)
-  for (const name of wantedSteps.length > 0 ? wantedSteps : names) {
+  for (const name of wantedSteps.length > 0 ? wantedSteps : [...names, ...suites, ...inChildren]) {
     if (!(await step(kind, folder, name))) failed.push(`${kind}: ${name}`)
   }
 }

@@ -46,6 +46,13 @@ TEST(Policy, AConsumersOwnCommandsGoOn) {
   }
 }
 
+TEST(Policy, ProcessesAreRefused) {
+  for (const CommandName name : {CommandName::kCreate, CommandName::kGrab, CommandName::kContinue,
+                                 CommandName::kRelease, CommandName::kSignal}) {
+    EXPECT_TRUE(Command(name).IsRefused()) << static_cast<int>(name);
+  }
+}
+
 TEST(Policy, WhatIsNotKnownIsRefused) {
   EXPECT_TRUE(Command(static_cast<CommandName>(0)).IsRefused());
   EXPECT_TRUE(Command(static_cast<CommandName>(200)).IsRefused());

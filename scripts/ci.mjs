@@ -69,6 +69,8 @@ for (const [name, args] of [
   ['npm start', ['start']],
   ['npm test', ['test']],
   ['npm run check', ['run', 'check', '--', '--without-tests']],
+  // Twenty minutes are for those who change what a session does: `npm run soak`.
+  ['npm run soak', ['run', 'soak', '--', '--minutes', '1']],
   ...(kernels === 'none' ? [] : [['npm run test:vm', laboratory]]),
 ]) {
   const ok = await command(name, args)

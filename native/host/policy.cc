@@ -124,6 +124,7 @@ std::optional<Failure> Refusal(const char* data, size_t size) {
     case CommandName::kStop:
     case CommandName::kClose:
     case CommandName::kTaken:
+    case CommandName::kAggregations:
     case CommandName::kRecordExtras:
     case CommandName::kProbes:
     case CommandName::kMoreProbes:
@@ -131,6 +132,13 @@ std::optional<Failure> Refusal(const char* data, size_t size) {
     case CommandName::kPrepare:
     case CommandName::kPing:
       return std::nullopt;
+    // A process of the client's choice, with the host's privileges.
+    case CommandName::kCreate:
+    case CommandName::kGrab:
+    case CommandName::kContinue:
+    case CommandName::kRelease:
+    case CommandName::kSignal:
+      break;
   }
   return Failure{kRefused, "this host does not do this for its clients"};
 }

@@ -39,9 +39,10 @@ bool CompileIsRefused(const std::string& program, uint32_t flags = 0) {
 }
 
 TEST(Policy, AConsumersOwnCommandsGoOn) {
-  for (const CommandName name : {CommandName::kGetOption, CommandName::kEnable, CommandName::kGo, CommandName::kStop,
-                                 CommandName::kProbes, CommandName::kMoreProbes, CommandName::kEndProbes,
-                                 CommandName::kClose, CommandName::kTaken, CommandName::kPing}) {
+  for (const CommandName name :
+       {CommandName::kGetOption, CommandName::kEnable, CommandName::kGo, CommandName::kStop, CommandName::kProbes,
+        CommandName::kMoreProbes, CommandName::kEndProbes, CommandName::kClose, CommandName::kTaken,
+        CommandName::kAggregations, CommandName::kRecordExtras, CommandName::kPrepare, CommandName::kPing}) {
     EXPECT_FALSE(Command(name).IsRefused()) << static_cast<int>(name);
   }
 }

@@ -17,7 +17,7 @@ import {
   prepareCompilation,
   programInfo,
 } from './compilation.js'
-import { compileError, Gaps } from './compile-error.js'
+import { compileError } from './compile-error.js'
 import type { ConsumerEvents, ConsumerStats, Drop } from './consumer-events.js'
 import {
   type CompileOptions,
@@ -58,13 +58,12 @@ import {
 } from './probes.js'
 import { type CreateOptions, type GrabOptions, type TracedProcess, TracedProcesses } from './processes.js'
 import { type EmitFields, isTyped, type TypedProgram } from './program.js'
-import { RecordQueue } from './queue.js'
-import { Recipe } from './recipe.js'
+import { Readers } from './readers.js'
 import type { RecordBatch } from './record/batch.js'
 import type { DTraceRecord, Int64, Probe } from './record/decoder.js'
-import { Restarter } from './restarter.js'
 import { Run } from './run.js'
 import { errorOf, explainGone, type Session } from './session.js'
+import { Sessions } from './sessions.js'
 import { recordStream, type StreamOptions, webRecordStream } from './stream.js'
 
 /** Where a consumer is in its life. */
@@ -76,21 +75,13 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   readonly version: string
 
   readonly #opening: Opening
-  #session: Session
-  #hostPid: number
+  readonly #sessions: Sessions
   readonly #intake: Intake
-  readonly #queueLimit: number
-  readonly #recipe = new Recipe()
-  readonly #restarter: Restarter | undefined
-  #restarting: Promise<void> | undefined
+  readonly #readers: Readers
   /** Records are ordered by the time that they have. */
   readonly #timed: boolean
   #state: ConsumerState = 'open'
-  #compiling: Promise<unknown> = Promise.resolve()
   #enabled = false
-  #librariesLoaded = false
-  readonly #gaps = new Gaps()
-  #renewing: Promise<void> | undefined
   readonly #options: OptionValues
   /** What libdtrace was given to compile, by program. */
   readonly #texts = new Map<number, string>()
@@ -100,9 +91,6 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   readonly #processes = new TracedProcesses((name, args, what) =>
     this.#session.request(name, args, ({ reason }) => `${what}: ${reason}`),
   )
-  #queue: RecordQueue<DTraceRecord> | undefined
-  #iterating = false
-  #ending: { error: unknown } | undefined
   #closing: Promise<void> | undefined
   /** Takes the listener of the signal away that ends the consumer. */
   #ignoreSignal: () => void = () => {}
@@ -151,12 +139,18 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     super()
     this.#options = values
     this.#opening = opening
-    this.#session = opened.session
-    this.#hostPid = opened.pid
+    this.#sessions = new Sessions(
+      opening,
+      opened,
+      options.restart === true,
+      // What it holds would go with the session.
+      () => this.#state === 'open' && this.#closing === undefined && this.#processes.size === 0,
+    )
     this.version = opened.version
     this.#intake = new Intake(options.int64 ?? 'bigint', options.strings ?? 'utf8')
-    this.#queueLimit = options.queueLimit ?? 100_000
-    this.#restarter = options.restart === true ? new Restarter(this.#recipe, opening) : undefined
+    this.#readers = new Readers(options.queueLimit ?? 100_000, (count, why) =>
+      this.#drop({ kind: 'reader', cpu: undefined, count, message: `${count} records dropped: ${why}` }),
+    )
     this.#aggregations = new AggregationQueries(options.int64 ?? 'bigint', options.strings ?? 'utf8')
     this.#timed = options.order === 'time'
   }
@@ -180,7 +174,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
    * child does to pass records on is seen by programs that look at every process: leave it out by this number.
    */
   get hostPid(): number {
-    return this.#hostPid
+    return this.#sessions.pid
   }
 
   /**
@@ -193,7 +187,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     const text = optionText(name, value)
     this.#requireState('setOption', 'open', 'compiled', 'running', 'stopped')
     const tracing = this.#state === 'running' || this.#state === 'stopped'
-    checkMoment(name, { libraries: this.#librariesLoaded, enabled: this.#enabled, tracing })
+    checkMoment(name, { libraries: this.#sessions.librariesLoaded, enabled: this.#enabled, tracing })
     if (name === 'syslibdir') checkLibraryFolder(value)
     if (isOfSession(name)) {
       await this.#session.request(
@@ -245,16 +239,14 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     )
     this.#requireCompiler()
     const { source, text, args, flags, name, file } = compilation
-    const id = await this.#inTurn(() =>
-      this.#gaps.watch(
-        this.#session.request('compile', [text, args, flags], (failure) => compileError(failure, name, file)),
-      ),
+    const id = await this.#sessions.compile(() =>
+      this.#session.request('compile', [text, args, flags], (failure) => compileError(failure, name, file)),
     )
     if (this.#state === 'open') this.#state = 'compiled'
     this.#idle.add(id)
     this.#texts.set(id, text)
     this.#options.addPragmas(text)
-    this.#recipe.compiled(text, args, flags)
+    this.#sessions.recipe.compiled(text, args, flags)
     this.#aggregations.addProgram(text)
     return Object.freeze({ id, source })
   }
@@ -279,7 +271,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     if (typeof program?.id !== 'number') {
       throw new DTraceError('ERR_DTRACE_ARGUMENT', 'enable() takes what compile() gave')
     }
-    if (this.#gaps.areThere && this.#processes.size > 0) {
+    if (this.#sessions.hasGaps && this.#processes.size > 0) {
       throw new DTraceError(
         'ERR_DTRACE_STATE',
         'enable(): after a program that did not compile this takes a new session, and processes are held by this one: ' +
@@ -293,13 +285,13 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       )
     }
     this.#enabled = true
-    await this.#withoutGaps()
+    await this.#sessions.closeGaps()
     const enabled = await this.#session.request(
       'enable',
       [program.id],
       ({ reason }) => `the program can't be enabled: ${reason}`,
     )
-    this.#recipe.enabled(program.id)
+    this.#sessions.recipe.enabled(program.id)
     return programInfo(enabled, this.#texts.get(program.id) ?? '')
   }
 
@@ -369,7 +361,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   async #stop(): Promise<void> {
     this.#requireState('stop', 'running')
-    await this.#restarting
+    await this.#sessions.restarted()
     if ((this.#state as ConsumerState) === 'stopped') return
     await this.#session.request('stop', [], ({ reason }) => `tracing can't be stopped: ${reason}`)
     this.#end('stopped')
@@ -429,14 +421,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
    * @throws `ERR_DTRACE_STATE` while another loop reads
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<DTraceRecord> {
-    if (this.#iterating) {
-      throw new DTraceError(
-        'ERR_DTRACE_STATE',
-        "another loop is reading this consumer; listen to 'batch' for a second reader",
-      )
-    }
-    this.#iterating = true
-    return this.#ensureQueue()
+    return this.#readers.read()
   }
 
   /**
@@ -525,7 +510,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     const checked = checkFilter(filter)
     this.#requireState('probes', 'open', 'compiled', 'running', 'stopped')
     if (details) {
-      await this.#inTurn(() => this.#prepare())
+      await this.#sessions.prepare()
     }
     yield* listProbes(this.#session, checked, details, signal)
   }
@@ -567,56 +552,10 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#requireState(what, 'open', 'compiled', 'running')
     // The first program may have the session replaced, with all that it holds: so that is done before.
     if (this.#state === 'open') {
-      await this.#inTurn(() => this.#prepare())
+      await this.#sessions.prepare()
       this.#requireState(what, 'open', 'compiled', 'running')
     }
     return hold()
-  }
-
-  /** Has the D libraries compiled, as the first program does. */
-  #prepare(): Promise<undefined> {
-    return this.#session.request('prepare', [], ({ reason }) => `the D libraries do not compile: ${reason}`)
-  }
-
-  /**
-   * Does what compiles something, in turn, as libdtrace would do it anyway. The first time brings the D libraries with it: what
-   * this kernel can't compile of them is left out then, in a session that takes this one's place.
-   */
-  async #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
-    const turn = this.#compiling.then(() => this.#repairing(work))
-    this.#compiling = turn.catch(() => {})
-    const value = await turn
-    this.#librariesLoaded = true
-    return value
-  }
-
-  async #repairing<Value>(work: () => Promise<Value>): Promise<Value> {
-    for (;;) {
-      try {
-        return await work()
-      } catch (error) {
-        const reason = error instanceof DTraceError ? error.reason : undefined
-        if (reason === undefined || this.#state !== 'open' || this.#closing !== undefined) throw error
-        // What it holds would go with the session.
-        if (this.#processes.size > 0) throw error
-        const opened = await this.#opening.replace(this.#session, reason)
-        if (opened === undefined) throw error
-        this.#use(opened)
-        if (this.#closing !== undefined) throw error
-      }
-    }
-  }
-
-  /** What a failed compilation has left in the session goes with it: another one compiles the same. */
-  async #withoutGaps(): Promise<void> {
-    if (this.#gaps.areThere) {
-      this.#renewing ??= this.#opening.renew(this.#session).then(async (opened) => {
-        this.#use(opened)
-        await this.#recipe.compile(opened.session)
-        this.#gaps.clear()
-      })
-    }
-    await this.#renewing
   }
 
   /** A call that subscribers of its channel see. One that is aborted leaves nothing but a closed consumer. */
@@ -636,28 +575,25 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     await this.close()
   }
 
+  get #session(): Session {
+    return this.#sessions.current
+  }
+
   /** The session, for what can be asked of it while it traces and when it has stopped. */
   #tracing(what: string): Session {
     this.#requireState(what, 'running', 'stopped')
     return this.#session
   }
 
-  #use({ session, pid }: Opened): void {
-    this.#session = session
-    this.#hostPid = pid
-  }
-
   async #close(): Promise<void> {
     this.#ignoreSignal()
-    this.#restarter?.giveUp()
-    await this.#restarting
+    await this.#sessions.settle()
     if (this.#state === 'running') {
       // What is in the buffers was recorded for somebody.
       await this.#session.request('stop', [], ({ reason }) => reason).catch(() => {})
     }
     // What is being compiled may have the session replaced, and what is being enabled, too.
-    await this.#compiling
-    await this.#renewing?.catch(() => {})
+    await this.#sessions.compiled()
     if (this.#aborted === undefined) this.#end('closed')
     await this.#session.request('close', [], ({ reason }) => reason).catch(() => {})
     this.#session.dispose()
@@ -679,24 +615,8 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   #end(state: ConsumerState, error?: unknown): void {
     if (this.#state !== 'closed') this.#state = state
     this.#session.setBusy(false)
-    this.#ending ??= { error }
-    this.#queue?.end(error)
+    this.#readers.end(error)
     this.#aggregations.end(error)
-  }
-
-  #ensureQueue(): RecordQueue<DTraceRecord> {
-    if (this.#queue === undefined) {
-      this.#queue = new RecordQueue(
-        this.#queueLimit,
-        () => {
-          this.#queue = undefined
-          this.#iterating = false
-        },
-        (count) => this.#dropForReader(count, "one of them can't be decoded, which the loop was told"),
-      )
-      if (this.#ending !== undefined) this.#queue.end(this.#ending.error)
-    }
-    return this.#queue
   }
 
   #receive(message: SessionMessage): void {
@@ -741,7 +661,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   }
 
   #die(error: DTraceError): void {
-    const told = this.#iterating
+    const told = this.#readers.reading
     this.#end('stopped', error)
     publish('error', this, { error })
     // A reader gets it from the loop; as an event without a listener it would end the process as well.
@@ -750,12 +670,12 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   /** The child process has ended before its time. */
   #hostGone({ failure, lost }: Extract<SessionMessage, { type: 'gone' }>): void {
-    if (this.#closing !== undefined && this.#restarting === undefined) return
+    if (this.#closing !== undefined && !this.#sessions.isRestarting) return
     this.#processes.close()
     const error = errorOf(failure, explainGone(failure))
     if (lost > 0)
       this.#drop({ kind: 'host', cpu: undefined, count: lost, message: `${lost} records were lost with it` })
-    if (this.#restarter === undefined || this.#state !== 'running') {
+    if (!this.#sessions.restarts || this.#state !== 'running') {
       // Before go() it is a command that fails, or will.
       if (this.#state === 'running') this.#die(error)
       else this.#end('stopped', error)
@@ -764,35 +684,21 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     if (this.listenerCount('error') > 0) this.emit('error', error)
     const since = performance.now()
     this.#intake.reset()
-    this.#restarting = this.#restarter.start(error).then(
-      (opened) => {
-        this.#restarting = undefined
-        if (opened === undefined) return
-        this.#session.dispose()
-        this.#use(opened)
+    this.#sessions.restart(error).then(
+      (count) => {
+        if (count === undefined) return
         this.#aggregations.beginAnew()
         this.#session.setBusy(true)
-        const { count } = this.#restarter as Restarter
         this.emit('restart', { error, count, gap: performance.now() - since })
       },
-      (failed: unknown) => {
-        this.#restarting = undefined
-        this.#die(failed as DTraceError)
-      },
+      (failed: unknown) => this.#die(failed as DTraceError),
     )
   }
 
   #addBatch(batch: RecordBatch<DTraceRecord>): void {
-    if (this.#iterating || this.listenerCount('batch') === 0) {
-      if (!this.#ensureQueue().push(batch)) {
-        this.#dropForReader(batch.length, `the reader is too slow (queueLimit ${this.#queueLimit})`)
-      }
-    }
+    // Kept for a reader that may come, unless the records have another way.
+    if (this.#readers.reading || this.listenerCount('batch') === 0) this.#readers.push(batch)
     this.emit('batch', batch)
-  }
-
-  #dropForReader(count: number, why: string): void {
-    this.#drop({ kind: 'reader', cpu: undefined, count, message: `${count} records dropped: ${why}` })
   }
 
   #drop(loss: Omit<Drop, 'total'>): void {

@@ -231,17 +231,22 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   }
 
   async #compileProgram(from: ProgramSource, options: CompileOptions): Promise<Program> {
-    this.#requireCompiler()
-    const compilation = await prepareCompilation(
+    this.#requireState('compile', 'open', 'compiled')
+    this.#requireNoneEnabled()
+    const preparing = prepareCompilation(
       this.#timed && isTyped(from) ? from.timed : from,
       options,
       this.#options,
     )
-    this.#requireCompiler()
-    const { source, text, args, flags, name, file } = compilation
-    const id = await this.#sessions.compile(() =>
-      this.#session.request('compile', [text, args, flags], (failure) => compileError(failure, name, file)),
-    )
+    // In its turn from now on, so that a close() that comes meanwhile waits for it.
+    const id = await this.#sessions.compile(async () => {
+      const { text, args, flags, name, file } = await preparing
+      this.#requireNoneEnabled()
+      return await this.#session.request('compile', [text, args, flags], (failure) =>
+        compileError(failure, name, file),
+      )
+    })
+    const { source, text, args, flags } = await preparing
     if (this.#state === 'open') this.#state = 'compiled'
     this.#idle.add(id)
     this.#texts.set(id, text)
@@ -251,14 +256,12 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     return Object.freeze({ id, source })
   }
 
-  #requireCompiler(): void {
-    if (this.#enabled) {
-      throw new DTraceError(
-        'ERR_DTRACE_STATE',
-        'compile(): a program is enabled already; compile all programs before the first enable()',
-      )
-    }
-    this.#requireState('compile', 'open', 'compiled')
+  #requireNoneEnabled(): void {
+    if (!this.#enabled) return
+    throw new DTraceError(
+      'ERR_DTRACE_STATE',
+      'compile(): a program is enabled already; compile all programs before the first enable()',
+    )
   }
 
   /** Enables a compiled program's probes; they fire from {@link go} on. @throws `ERR_DTRACE_ENABLE`, `ERR_DTRACE_STATE` */

@@ -28,7 +28,7 @@ describe('a consumer goes through its states', () => {
     const compiled = await consumer.compile('BEGIN { trace(42); } END { trace("bye"); }')
     expect(consumer.state).toBe('compiled')
     const info = await consumer.enable(compiled)
-    expect(info).toEqual({ matches: 2, aggregations: 0, recordGenerators: 2, speculations: 0 })
+    expect(info).toMatchObject({ matches: 2, aggregations: 0, recordGenerators: 2, speculations: 0 })
     await consumer.go()
     expect(consumer.state).toBe('running')
     await consumer.stop()

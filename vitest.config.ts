@@ -44,7 +44,9 @@ export default defineConfig({
       {
         test: {
           name: 'hosts',
-          include: ['test/live/{consumer,consumer-refusals,actions*,aggregation*,probes*,options*,processes*}.test.ts'],
+          include: [
+            'test/live/{consumer,consumer-refusals,actions*,aggregation*,probes*,options*,processes*}.test.ts',
+          ],
           sequence: { groupOrder: 2 },
           ...oneByOne,
           env: { ...oneByOne.env, DTRACE_TEST_HOST: 'process' },

@@ -324,7 +324,7 @@ describe("order: 'time'", () => {
         await pair[0].make(1)
         await record
       }
-      expect(waits.reduce((least, wait) => (wait < least ? wait : least))).toBeLessThan(300_000_000n)
+      expect(waits.some((wait) => wait < 300_000_000n)).toBe(true)
       records.length = 0
 
       const each = 5000

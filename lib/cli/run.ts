@@ -55,7 +55,8 @@ export function addRun(program: Command, rest: readonly string[] | undefined): v
       const words = [...(first === undefined ? [] : [first]), ...others, ...(rest ?? [])]
       if (flags.program !== undefined) return await run(flags.program, words, flags)
       const [file, ...args] = words
-      if (file === undefined) return command.error("error: missing argument 'script', or -n and a program")
+      if (file === undefined)
+        return command.error("error: missing required argument 'script', or -n and a program")
       await run({ file }, args, flags)
     })
 }

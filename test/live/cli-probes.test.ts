@@ -55,7 +55,7 @@ describe('dtrace-watch run, with flags of dtrace(1)', () => {
 
   it('wants a script, or -n', async () => {
     const { code, stderr } = await cli(['run', '-q'])
-    expect(stderr).toMatch(/missing argument 'script'/)
+    expect(stderr).toMatch(/missing required argument 'script'/)
     expect(code).toBe(2)
   })
 })

@@ -210,7 +210,7 @@ describe('what a record carries on request', () => {
   test('is not there where it was not asked for', () => {
     const { text: _, flow: __, ...plain } = layout
     const [record] = decode([plain], [{ source: 0, cpu: 0, values }])
-    expect(Object.keys(record ?? {})).toEqual(['probe', 'cpu', 'values', 'fields'])
+    expect(Object.keys(record ?? {})).toEqual(['probe', 'cpu', 'program', 'values', 'fields'])
   })
 })
 

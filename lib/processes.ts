@@ -146,6 +146,13 @@ export class TracedProcesses {
         `grab() takes the number of a process, not ${JSON.stringify(pid)}`,
       )
     }
+    // Also when the session is in another process: one that stands could not ask to be continued.
+    if (pid === process.pid) {
+      throw new DTraceError(
+        'ERR_DTRACE_ARGUMENT',
+        `process ${pid} can't be held: it is the consumer's own process, which can't stop itself`,
+      )
+    }
     return this.#add(await this.#send('grab', [pid, hold], `process ${pid} can't be held`), false)
   }
 

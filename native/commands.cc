@@ -15,6 +15,67 @@ platform::ProcessRequest ReadCreate(CommandReader* command) {
   return request;
 }
 
+// What is about probes. False for all else.
+bool DispatchToProbes(Session& session, CommandName name, uint32_t id, CommandReader& command) {
+  switch (name) {
+    case CommandName::kProbes: {
+      ProbeFilter filter{command.OptionalText(), command.Texts()};
+      const bool details = command.Flag();
+      if (command.Good()) session.ListProbes(id, std::move(filter), details);
+      break;
+    }
+    case CommandName::kMoreProbes: {
+      const uint32_t listing = command.Word();
+      if (command.Good()) session.MoreProbes(id, listing);
+      break;
+    }
+    case CommandName::kEndProbes: {
+      const uint32_t listing = command.Word();
+      if (command.Good()) session.EndProbes(id, listing);
+      break;
+    }
+    default:
+      return false;
+  }
+  return true;
+}
+
+// What is about processes. False for all else.
+bool DispatchToProcesses(Session& session, CommandName name, uint32_t id, CommandReader& command) {
+  switch (name) {
+    case CommandName::kCreate: {
+      platform::ProcessRequest request = ReadCreate(&command);
+      if (command.Good()) session.CreateProcess(id, std::move(request));
+      break;
+    }
+    case CommandName::kGrab: {
+      const auto pid = static_cast<pid_t>(command.Word());
+      const bool hold = command.Flag();
+      if (command.Good()) session.GrabProcess(id, pid, hold);
+      break;
+    }
+    case CommandName::kContinue: {
+      const auto pid = static_cast<pid_t>(command.Word());
+      if (command.Good()) session.ContinueProcess(id, pid);
+      break;
+    }
+    case CommandName::kRelease: {
+      const auto pid = static_cast<pid_t>(command.Word());
+      if (command.Good()) session.ReleaseProcess(id, pid);
+      break;
+    }
+    case CommandName::kSignal: {
+      const auto pid = static_cast<pid_t>(command.Word());
+      const uint32_t signal = command.Word();
+      if (command.Good()) session.SignalProcess(id, pid, static_cast<int>(signal));
+      break;
+    }
+    default:
+      return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 OpenRequest ReadOpen(CommandReader* command) {
@@ -96,51 +157,9 @@ bool Dispatch(Session& session, const char* data, size_t size) {
       if (command.Good()) session.SetExtras(id, extras);
       break;
     }
-    case CommandName::kCreate: {
-      platform::ProcessRequest request = ReadCreate(&command);
-      if (command.Good()) session.CreateProcess(id, std::move(request));
-      break;
-    }
-    case CommandName::kGrab: {
-      const auto pid = static_cast<pid_t>(command.Word());
-      const bool hold = command.Flag();
-      if (command.Good()) session.GrabProcess(id, pid, hold);
-      break;
-    }
-    case CommandName::kContinue: {
-      const auto pid = static_cast<pid_t>(command.Word());
-      if (command.Good()) session.ContinueProcess(id, pid);
-      break;
-    }
-    case CommandName::kRelease: {
-      const auto pid = static_cast<pid_t>(command.Word());
-      if (command.Good()) session.ReleaseProcess(id, pid);
-      break;
-    }
-    case CommandName::kSignal: {
-      const auto pid = static_cast<pid_t>(command.Word());
-      const uint32_t signal = command.Word();
-      if (command.Good()) session.SignalProcess(id, pid, static_cast<int>(signal));
-      break;
-    }
-    case CommandName::kProbes: {
-      ProbeFilter filter{command.OptionalText(), command.Texts()};
-      const bool details = command.Flag();
-      if (command.Good()) session.ListProbes(id, std::move(filter), details);
-      break;
-    }
-    case CommandName::kMoreProbes: {
-      const uint32_t listing = command.Word();
-      if (command.Good()) session.MoreProbes(id, listing);
-      break;
-    }
-    case CommandName::kEndProbes: {
-      const uint32_t listing = command.Word();
-      if (command.Good()) session.EndProbes(id, listing);
-      break;
-    }
     default:
-      return false;
+      if (!DispatchToProbes(session, name, id, command) && !DispatchToProcesses(session, name, id, command))
+        return false;
   }
   return command.Good();
 }

@@ -83,7 +83,7 @@ struct Exit {
 
 // A process that the session had started or held is no more.
 struct ProcessExited {
-  int32_t pid;
+  int32_t pid = 0;
   std::optional<int> status;  // exit's, where it is known
   std::optional<int> signal;  // what it was killed by
 };

@@ -10,6 +10,13 @@
 #include "json.h"
 
 namespace dtc {
+namespace {
+
+Failure NotHeld(pid_t pid) {
+  return {"ERR_DTRACE_STATE", "process " + std::to_string(pid) + " is not held by this consumer"};
+}
+
+}  // namespace
 
 Processes::Processes(const Library& library, dtrace_hdl_t* handle, std::function<void()> look)
     : library_(library), handle_(handle), look_(std::move(look)), watch_([this](int descriptor) {
@@ -59,10 +66,6 @@ Result Processes::Hold(pid_t pid, std::unique_ptr<platform::Keeper> keeper, bool
   if (!hold) Continue(pid);
   watch_.Add(held.handle.descriptor());
   return Success{json::Text(pid)};
-}
-
-Failure Processes::NotHeld(pid_t pid) const {
-  return {"ERR_DTRACE_STATE", "process " + std::to_string(pid) + " is not held by this consumer"};
 }
 
 Result Processes::Continue(pid_t pid) {

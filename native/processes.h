@@ -50,7 +50,6 @@ class Processes {
   };
 
   Result Hold(pid_t pid, std::unique_ptr<platform::Keeper> keeper, bool hold);
-  Failure NotHeld(pid_t pid) const;
 
   const Library& library_;
   dtrace_hdl_t* handle_;

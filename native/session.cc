@@ -303,7 +303,7 @@ void Session::Finish() {
 void Session::TellOfProcesses() {
   if (running_) Work();
   processes_end_ = false;
-  for (ProcessExited& process : processes_->Ended()) sink_(std::move(process));
+  for (const ProcessExited& process : processes_->Ended()) sink_(process);
 }
 
 void Session::Fail(const char* code) {

@@ -229,6 +229,7 @@ void Process::SetBreakpoint() {
   entry_ = 0;
   Elf64_auxv_t entry;
   while (read(vector, &entry, sizeof entry) == sizeof entry && entry.a_type != AT_NULL) {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access): so the kernel writes it
     if (entry.a_type == AT_ENTRY) entry_ = static_cast<off_t>(entry.a_un.a_val);
   }
   close(vector);

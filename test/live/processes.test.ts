@@ -9,6 +9,7 @@ import type { DTraceRecord, ProcessEnd, Stack } from '../../lib/index.js'
 import { packageRoot } from '../../lib/platform/locate.js'
 import { HOST, once, open } from './consumers.js'
 import { requireDTrace } from './helper.js'
+import { patience } from './patience.js'
 import { ProcessMaker, Running, status } from './process-maker.js'
 
 const describe = requireDTrace()
@@ -90,30 +91,34 @@ describe('create()', () => {
     await expect(consumer.create(made.program)).rejects.toMatchObject({ code: 'ERR_DTRACE_STATE' })
   })
 
-  test('prints what dtrace -c prints', async () => {
-    const script = ['add:7:8', 'twice:4', 'add:-1:1']
-    const own = join(packageRoot, '.dtrace', 'bin', 'dtrace')
-    const dtrace = existsSync(own) ? own : 'dtrace'
-    const { stdout } = await run(dtrace, ['-n', PROGRAM, '-c', [made.program, ...script].join(' ')])
-    const consumer = await open()
-    const target = await consumer.create(made.program, script, { stdout: 'ignore' })
-    await consumer.enable(await consumer.compile(PROGRAM))
-    let text = ''
-    consumer.on('batch', (batch) => {
-      for (const { probe, values } of batch) {
-        const word = {
-          add: probe.name,
-          twice: probe.name === 'entry' ? 'twice' : 'twice gives',
-          main: 'main',
+  test(
+    'prints what dtrace -c prints',
+    async () => {
+      const script = ['add:7:8', 'twice:4', 'add:-1:1']
+      const own = join(packageRoot, '.dtrace', 'bin', 'dtrace')
+      const dtrace = existsSync(own) ? own : 'dtrace'
+      const { stdout } = await run(dtrace, ['-n', PROGRAM, '-c', [made.program, ...script].join(' ')])
+      const consumer = await open()
+      const target = await consumer.create(made.program, script, { stdout: 'ignore' })
+      await consumer.enable(await consumer.compile(PROGRAM))
+      let text = ''
+      consumer.on('batch', (batch) => {
+        for (const { probe, values } of batch) {
+          const word = {
+            add: probe.name,
+            twice: probe.name === 'entry' ? 'twice' : 'twice gives',
+            main: 'main',
+          }
+          text += `${word[probe.function as 'add']} ${values.join(' ')}\n`
         }
-        text += `${word[probe.function as 'add']} ${values.join(' ')}\n`
-      }
-    })
-    await consumer.go()
-    expect(await target.exit).toMatchObject({ status: 0 })
-    const printed = stdout.split('\n').filter((line) => /^(entry|return|twice|main)/.test(line))
-    expect(text.trim().split('\n')).toEqual(printed)
-  })
+      })
+      await consumer.go()
+      expect(await target.exit).toMatchObject({ status: 0 })
+      const printed = stdout.split('\n').filter((line) => /^(entry|return|twice|main)/.test(line))
+      expect(text.trim().split('\n')).toEqual(printed)
+    },
+    patience(120_000),
+  )
 
   test('several at once; each is let run, killed, released, or ends with the consumer', async () => {
     const consumer = await open()

@@ -16,7 +16,7 @@
 #include "process.h"
 #include "process_status.h"
 
-extern char** environ;  // NOLINT(readability-redundant-declaration): <unistd.h> has it for GNU programs alone
+extern char** environ;  // NOLINT: <unistd.h> has it for GNU programs alone
 
 namespace dtc::platform {
 namespace {
@@ -28,7 +28,8 @@ constexpr int kReapMilliseconds = 5'000;
 std::string KeeperPath() {
   Dl_info here = {};
   std::string file;
-  if (dladdr(reinterpret_cast<const void*>(&KeeperPath), &here) != 0 && here.dli_fname != nullptr) file = here.dli_fname;
+  if (dladdr(reinterpret_cast<const void*>(&KeeperPath), &here) != 0 && here.dli_fname != nullptr)
+    file = here.dli_fname;
   // Of a program it may be the bare name by which it was called.
   if (file.find('/') == std::string::npos) file = OwnExecutable();
   const size_t name = file.rfind('/') + 1;
@@ -42,6 +43,7 @@ std::string KeeperPath() {
 
 std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
   pointers.push_back(nullptr);
   return pointers;

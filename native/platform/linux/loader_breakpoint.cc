@@ -59,6 +59,7 @@ uint64_t LoaderBreakpoint::Find(pid_t pid) const {
   uint64_t count = 0;
   Elf64_auxv_t entry;
   while (read(vector.get(), &entry, sizeof entry) == sizeof entry && entry.a_type != AT_NULL) {
+    // NOLINTBEGIN(cppcoreguidelines-pro-type-union-access): so the kernel and the linker write them
     if (entry.a_type == AT_PHDR) headers = entry.a_un.a_val;
     if (entry.a_type == AT_PHNUM) count = entry.a_un.a_val;
   }
@@ -75,6 +76,7 @@ uint64_t LoaderBreakpoint::Find(pid_t pid) const {
   for (uint64_t at = base + dynamic; Read(at, &item) && item.d_tag != DT_NULL; at += sizeof item) {
     r_debug debug = {};
     if (item.d_tag == DT_DEBUG) return Read(item.d_un.d_ptr, &debug) ? debug.r_brk : 0;
+    // NOLINTEND(cppcoreguidelines-pro-type-union-access)
   }
   return 0;
 }

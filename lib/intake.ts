@@ -1,4 +1,5 @@
 /** What a session sends, made into what a consumer gives: sources are noted, batches get their decoders, all is counted. */
+import { AggregationReader } from './aggregation/reader.js'
 import type { ConsumerStats, Drop, Fault, OptionChange } from './consumer-events.js'
 import { DTraceError } from './errors.js'
 import type { SessionMessage } from './host/messages.js'
@@ -14,6 +15,8 @@ export class Intake {
   readonly stats: ConsumerStats = { records: 0, batches: 0, bytes: 0, drops: 0, errors: 0, decodeTime: 0 }
   readonly #int64: Int64
   readonly #strings: StringEncoding
+  /** Of what `printa()` prints. */
+  readonly #aggregations: AggregationReader
   readonly #dropped = new Map<string, number>()
   #decoders = new Map<number, Decoder>()
   #probes = new Map<number, Probe>()
@@ -22,18 +25,22 @@ export class Intake {
   constructor(int64: Int64, strings: StringEncoding) {
     this.#int64 = int64
     this.#strings = strings
+    this.#aggregations = new AggregationReader(int64, strings)
   }
 
   /** Another session follows, which has numbers of its own. Batches that are still unread keep what they need. */
   reset(): void {
+    this.#aggregations.beginAnew()
     this.#decoders = new Map()
     this.#probes = new Map()
     this.#sources = []
   }
 
   addSource({ source, statement, program, probe, layout }: MessageOf<'source'>): void {
-    if (layout !== undefined)
-      this.#decoders.set(statement, createDecoder(schemaOf(layout), this.#int64, program))
+    if (layout !== undefined) {
+      const readRows = (bytes: Uint8Array) => this.#aggregations.printed(bytes)
+      this.#decoders.set(statement, createDecoder(schemaOf(layout), this.#int64, { program, readRows }))
+    }
     const decoder = this.#decoders.get(statement)
     if (decoder === undefined)
       throw new DTraceError('ERR_DTRACE_RECORD', `statement ${statement} came without its layout`)

@@ -224,4 +224,60 @@ int Aggregations::ClearOne(const dtrace_aggdata_t& data, AfterSnapshot how) {
   return DTRACE_AGGWALK_NEXT;
 }
 
+bool Aggregations::BeginFiring() { return Refresh() && VariablesThatHoldKeys(&before_firing_); }
+
+// Keys that the program has removed begin anew when they come again, whatever had been cleared of them.
+bool Aggregations::EndFiring() {
+  std::set<uint32_t> after;
+  if (!VariablesThatHoldKeys(&after)) return false;
+  for (const uint32_t variable : before_firing_) {
+    if (after.count(variable) == 0) epochs_[variable]++;
+  }
+  if (cleared_.empty()) return true;
+  std::unordered_map<std::string, Cleared> kept;
+  struct Context {
+    std::unordered_map<std::string, Cleared>& from;
+    std::unordered_map<std::string, Cleared>& to;
+  } context{cleared_, kept};
+  const auto keep = [](const dtrace_aggdata_t* data, void* argument) {
+    auto& [from, to] = *static_cast<Context*>(argument);
+    const platform::AggregationEntry entry = platform::ReadAggregation(*data);
+    to.insert(from.extract(std::string(entry.key, entry.key_size)));
+    return DTRACE_AGGWALK_NEXT;
+  };
+  if (library_.dtrace_aggregate_walk(handle_, keep, &context) != 0) return false;
+  cleared_.swap(kept);
+  return true;
+}
+
+bool Aggregations::VariablesThatHoldKeys(std::set<uint32_t>* variables) const {
+  variables->clear();
+  const auto add = [](const dtrace_aggdata_t* data, void* argument) {
+    static_cast<std::set<uint32_t>*>(argument)->insert(platform::ReadAggregation(*data).id);
+    return DTRACE_AGGWALK_NEXT;
+  };
+  return library_.dtrace_aggregate_walk(handle_, add, variables) == 0;
+}
+
+bool Aggregations::Print(const std::vector<uint32_t>& variables, std::vector<char>* bytes) const {
+  AggregationRows rows(symbols_, cpus_, epochs_);
+  const auto mark = [](const dtrace_aggdata_t* data, void* argument) {
+    const auto& printed = *static_cast<const std::vector<uint32_t>*>(argument);
+    const uint32_t id = platform::ReadAggregation(*data).id;
+    if (std::find(printed.begin(), printed.end(), id) != printed.end()) platform::MarkPrinted(*data);
+    return DTRACE_AGGWALK_NEXT;
+  };
+  auto ids = variables;
+  if (library_.dtrace_aggregate_walk(handle_, mark, &ids) != 0) return false;
+  if (!WalkJoined({variables.begin(), variables.end()}, &rows)) return false;
+  const Success printed = rows.Finish();
+  const auto length = static_cast<uint32_t>(printed.json.size());
+  bytes->assign(sizeof(uint64_t), '\0');
+  std::memcpy(bytes->data(), &length, sizeof length);
+  bytes->insert(bytes->end(), printed.json.begin(), printed.json.end());
+  bytes->resize((bytes->size() + 7) & ~size_t{7});
+  bytes->insert(bytes->end(), printed.data.begin(), printed.data.end());
+  return true;
+}
+
 }  // namespace dtc

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -47,6 +48,14 @@ class Aggregations {
 
   Result Snapshot(const AggregationRequest& request);
 
+  // Before libdtrace goes through a firing that does something with aggregations, so that it does so to what they hold
+  // now; and after it. False where libdtrace has an error.
+  bool BeginFiring();
+  bool EndFiring();
+  // In such a firing: what its printa() prints, as a record's bytes: the length of the JSON as a word, padded to eight
+  // bytes, the JSON, likewise, and the batch.
+  bool Print(const std::vector<uint32_t>& variables, std::vector<char>* bytes) const;
+
  private:
   // What was cleared of a key: the kernel adds up as before, and this comes off.
   struct Cleared {
@@ -62,6 +71,7 @@ class Aggregations {
   bool WalkJoined(const AggregationRequest& request, AggregationRows* rows) const;
   bool WalkJoined(std::vector<platform::AggregationVariable> variables, AggregationRows* rows) const;
   bool Clear(const AggregationRequest& request);
+  bool VariablesThatHoldKeys(std::set<uint32_t>* variables) const;
   int ClearOne(const dtrace_aggdata_t& data, AfterSnapshot how);
 
   const Library& library_;
@@ -70,6 +80,7 @@ class Aggregations {
   const size_t cpus_;
   std::unordered_map<std::string, Cleared> cleared_;  // by key, which begins with the variable
   Epochs epochs_;
+  std::set<uint32_t> before_firing_;  // variables that had keys
 };
 
 }  // namespace dtc

@@ -71,6 +71,14 @@ void Recorder::TakeWithExtras(const Source& source, const dtrace_probedata_t& da
               std::string(data.dtpda_data, statement.source_end)});
 }
 
+void Recorder::PutRows(const Field& field, std::vector<char> bytes) {
+  if (extras_.time_order) {
+    order_.last().rows.push_back({&field, std::move(bytes)});
+  } else {
+    batch_.PutBytes(field, bytes.data(), static_cast<uint32_t>(bytes.size()));
+  }
+}
+
 void Recorder::EndText() {
   if (printing_ == nullptr) return;
   const std::string_view text = text_->Take();
@@ -87,6 +95,9 @@ void Recorder::PackHeld(const HeldFiring& firing) {
   Pack(*firing.source, firing.cpu, firing.data.data());
   if (extras_.flow) batch_.PutFlow(statement, firing.flow);
   if (extras_.text) batch_.PutText(statement, firing.text);
+  for (const auto& [field, bytes] : firing.rows) {
+    batch_.PutBytes(*field, bytes.data(), static_cast<uint32_t>(bytes.size()));
+  }
 }
 
 // A firing without a time belongs after the one before it. No time is later than now: whatever the field holds, the

@@ -31,6 +31,8 @@ class Recorder {
       TakeWithExtras(source, data);
     }
   }
+  // What a printa() of the firing that was taken last prints.
+  void PutRows(const Field& field, std::vector<char> bytes);
   // When libdtrace has printed all of the firing that was taken last.
   void EndText();
 

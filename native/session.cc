@@ -605,8 +605,10 @@ int Session::OnRecord(const dtrace_probedata_t* /*data*/, const dtrace_recdesc_t
   auto* session = static_cast<Session*>(self);
   if (record == nullptr) {
     session->recorder_->EndText();
+    if (session->acting_ != nullptr) session->aggregations_->EndFiring();
     return DTRACE_CONSUME_NEXT;
   }
+  if (record->dtrd_action == DTRACEACT_PRINTA && !session->PutPrinted(*record)) return session->AbortByLibrary();
   if (record->dtrd_action == DTRACEACT_SYSTEM) return DTRACE_CONSUME_THIS;
   // dtrace(1) does not print the status either.
   const bool prints = session->recorder_->output() != nullptr && record->dtrd_action != DTRACEACT_EXIT;
@@ -618,6 +620,9 @@ int Session::OnProbe(const dtrace_probedata_t& data) {
   const Statement& statement = *source.statement;
   if (statement.refusal) return Refuse(*statement.refusal, data);
   if (recorder_->batch().size() >= kBatchSize) Flush();
+  acting_ = statement.acts_on_aggregations ? &statement : nullptr;
+  acting_data_ = data.dtpda_data;
+  if (acting_ != nullptr && !aggregations_->BeginFiring()) return AbortByLibrary();
   recorder_->Take(source, data);
   if (source.exit_field != nullptr) {
     int32_t status = 0;
@@ -627,6 +632,33 @@ int Session::OnProbe(const dtrace_probedata_t& data) {
   // All values have been taken, so libdtrace can go on to the next record, unless it has something to do itself.
   const bool goes_on = statement.library_acts || sources_->speculate() || recorder_->output() != nullptr;
   return goes_on ? DTRACE_CONSUME_THIS : DTRACE_CONSUME_NEXT;
+}
+
+int Session::AbortByLibrary() {
+  refused_ = LibraryFailure("ERR_DTRACE_SESSION");
+  return DTRACE_CONSUME_ABORT;
+}
+
+// What the printa() that begins here prints; the variables that follow in it are this one's, too.
+bool Session::PutPrinted(const dtrace_recdesc_t& record) {
+  if (acting_ == nullptr) return true;
+  const std::vector<Field>& fields = acting_->fields;
+  const auto is_here = [&](const Field& field) {
+    return field.kind == FieldKind::kAggregations && field.source_offset == record.dtrd_offset;
+  };
+  const auto first = std::find_if(fields.begin(), fields.end(), is_here);
+  if (first == fields.end()) return true;
+  std::vector<uint32_t> variables;
+  for (auto field = first; field != fields.end() && field->source_action == record.dtrd_action; ++field) {
+    if (field != first && field->kind == FieldKind::kAggregations) break;
+    uint32_t variable = 0;
+    std::memcpy(&variable, acting_data_ + field->source_offset, sizeof variable);
+    variables.push_back(variable);
+  }
+  std::vector<char> bytes;
+  if (!aggregations_->Print(variables, &bytes)) return false;
+  recorder_->PutRows(*first, std::move(bytes));
+  return true;
 }
 
 int Session::Refuse(const Refusal& refusal, const dtrace_probedata_t& data) {

@@ -138,6 +138,8 @@ class Session {
   static int OnProbeData(const dtrace_probedata_t* data, void* self);
   static int OnRecord(const dtrace_probedata_t* data, const dtrace_recdesc_t* record, void* self);
   int OnProbe(const dtrace_probedata_t& data);
+  int AbortByLibrary();
+  bool PutPrinted(const dtrace_recdesc_t& record);
   int Refuse(const Refusal& refusal, const dtrace_probedata_t& data);
 
   // When JavaScript has this many batches still to take, the buffers are left alone until it has caught up: what then
@@ -187,6 +189,9 @@ class Session {
   std::optional<int32_t> exit_status_;
   std::optional<Fault> fault_;  // the last one that was only counted
   std::optional<Failure> refused_;
+  // The firing that libdtrace is going through, where it does something with aggregations.
+  const Statement* acting_ = nullptr;
+  const char* acting_data_ = nullptr;
 
   std::thread thread_;  // last: starts when everything else is there
 };

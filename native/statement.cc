@@ -203,7 +203,8 @@ Statement::Statement(std::vector<FieldSource> from, Extras extras) : sources(std
 
     const bool can_be_time = field.kind == FieldKind::kInt && source.size == 8 && !time_offset;
     if (reader.is_time() && can_be_time) time_offset = source.offset;
-    records = records || (field.kind != FieldKind::kNone && source.action != kExit);
+    const bool is_data = field.kind != FieldKind::kNone && field.kind != FieldKind::kAggregations;
+    records = records || (is_data && source.action != kExit);
     source_end = std::max(source_end, source.offset + source.size);
     NoteAction(source);
   }
@@ -216,6 +217,10 @@ Statement::Statement(std::vector<FieldSource> from, Extras extras) : sources(std
 void Statement::NoteAction(const FieldSource& source) {
   if (source.action == kCommit || source.action == kDiscard) speculates = true;
   if (source.action == kLibraryAct || source.action == kSystem || speculates) library_acts = true;
+  // What clear() and the like record is the number of a variable; setopt() records text.
+  if (source.action == kPrinta || (source.action == kLibraryAct && source.size == sizeof(uint32_t))) {
+    acts_on_aggregations = library_acts = true;
+  }
   if (source.action == kFreopen) refusal = {"ERR_DTRACE_UNSUPPORTED", kNoFreopen};
   if (source.truncates) refusal = {"ERR_DTRACE_UNSUPPORTED", kNoTruncate};
 }
@@ -231,6 +236,11 @@ void Statement::PairWithNeighbour(size_t i, Field* field) const {
     field->companion_offset = companion.offset;
     field->companion_size = companion.size;
   };
+  // Several variables are one printa() where they have the same number.
+  if (source.action == kPrinta) {
+    const bool goes_on = i > 0 && sources[i - 1].action == kPrinta && sources[i - 1].argument == source.argument;
+    field->kind = goes_on ? FieldKind::kNone : FieldKind::kAggregations;
+  }
   const bool is_dynamic = source.action == kTracemem && source.argument == kDynamic;
   if (is_dynamic && field->kind == FieldKind::kBytes && i + 1 < sources.size()) {
     accompany(sources[i + 1]);

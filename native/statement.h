@@ -19,7 +19,8 @@ enum class FieldKind : uint8_t {
   kStack = 4,   // offset and number of frames in the batch's bytes; the first one's address is the process
   kSymbol = 5,  // likewise, with one address: sym(), mod()
   kUserSymbol = 6,
-  kPrinted = 7,  // offset and length into the batch's bytes: an address, then what is there: print()
+  kPrinted = 7,       // offset and length into the batch's bytes: an address, then what is there: print()
+  kAggregations = 8,  // offset and length into the batch's bytes: what a printa() prints, see Aggregations::Print
 };
 
 inline bool IsCode(FieldKind kind) {
@@ -71,7 +72,8 @@ struct Statement {
   uint32_t wire_size = kRecordHeaderSize;  // a multiple of 8
   // libdtrace itself must see these records: clear(), trunc(), normalize(), setopt(), commit(), discard(), system().
   bool library_acts = false;
-  bool speculates = false;  // commit() or discard()
+  bool speculates = false;            // commit() or discard()
+  bool acts_on_aggregations = false;  // printa(), clear(), trunc(), normalize(), denormalize()
   // Why its records can't be had; null where they can.
   std::optional<Refusal> refusal;
   // Where the record on the wire has what was asked for; 0 where it wasn't.

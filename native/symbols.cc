@@ -99,6 +99,7 @@ const std::vector<Frame>& Symbols::Frames(const Field& field, const char* data) 
 void PutField(RecordBatch* batch, Symbols* symbols, const Field& field, const char* value) {
   switch (field.kind) {
     case FieldKind::kNone:
+    case FieldKind::kAggregations:  // come later in the firing
       break;
     case FieldKind::kInt:
       batch->PutInt(field, value);

@@ -12,7 +12,14 @@
 
 namespace dtc {
 
+struct Field;
 struct Source;
+
+// What a printa() prints.
+struct HeldRows {
+  const Field* field;
+  std::vector<char> bytes;
+};
 
 // A firing, as libdtrace gave it.
 struct HeldFiring {
@@ -22,6 +29,7 @@ struct HeldFiring {
   FlowPlace flow;
   std::string data;
   std::string text = {};
+  std::vector<HeldRows> rows = {};
 };
 
 class TimeOrder {

@@ -86,6 +86,18 @@ export class AggregationReader<Wide extends Int64 = Int64> {
     return rows
   }
 
+  /** What a `printa()` prints: rows, or with several variables one for each key. @throws as {@link rows} */
+  printed(bytes: Uint8Array): Aggregation<Wide>[] | JoinedAggregation<Wide>[] {
+    if (bytes.length === 0) return []
+    const length = new Uint32Array(bytes.buffer, bytes.byteOffset, 1)[0] as number
+    const json = Buffer.from(bytes.buffer, bytes.byteOffset + 8, length).toString()
+    const snapshot = JSON.parse(json) as NativeAggregations
+    const start = bytes.byteOffset + 8 + ((length + 7) & ~7)
+    const data = bytes.buffer.slice(start, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
+    const several = snapshot.layouts.some(({ variables }) => variables.length > 1)
+    return several ? this.joined(snapshot, data) : this.rows(snapshot, data)
+  }
+
   #decoder(layout: NativeAggregations['layouts'][number]['layout']): Decoder {
     const text = JSON.stringify(layout)
     let decoder = this.#decoders.get(text)

@@ -46,6 +46,9 @@ export type Decode = (batch: WireBatch, position: number, probe: Probe, cpu: num
 /** Reads one field of the record that starts at `position`. */
 export type Read = (batch: WireBatch, position: number) => Value
 
+/** Reads what a `printa()` prints, as `Aggregations::Print` of `native/aggregations.h` writes it. */
+export type ReadRows = (bytes: Uint8Array) => Value
+
 /** The reading side of one statement. */
 export interface Decoder {
   readonly schema: Schema
@@ -56,8 +59,19 @@ export interface Decoder {
 
 const NO_FIELDS = Object.freeze({})
 
+/** What a statement's records need beside its schema. */
+export interface DecoderContext {
+  /** The program that it is of. */
+  program?: number | undefined
+  readRows?: ReadRows
+}
+
 /** Generates the decoder of a statement, which is one program's. */
-export function createDecoder(schema: Schema, int64: Int64, program?: number): Decoder {
+export function createDecoder(
+  schema: Schema,
+  int64: Int64,
+  { program, readRows = () => [] }: DecoderContext = {},
+): Decoder {
   const { fields } = schema
   const named = fields.filter((field) => field.name !== undefined)
   const source = [
@@ -77,7 +91,7 @@ export function createDecoder(schema: Schema, int64: Int64, program?: number): D
       : `fields: { ${fields.map((field, i) => (field.name === undefined ? '' : `${JSON.stringify(field.name)}: v${i},`)).join(' ')} } }`,
     '}',
   ].join('\n')
-  const decode = generate<Decode>(source)
+  const decode = generate<Decode>(source, readRows)
   const readers = new Map<string, Read>()
   return {
     schema,
@@ -94,6 +108,7 @@ export function createDecoder(schema: Schema, int64: Int64, program?: number): D
             ${readExpression(field, 0, int64)}
             return v0
           }`,
+          readRows,
         )
         readers.set(name, read)
       }
@@ -102,10 +117,19 @@ export function createDecoder(schema: Schema, int64: Int64, program?: number): D
   }
 }
 
-function generate<Type>(source: string): Type {
+function generate<Type>(source: string, readRows: ReadRows): Type {
   // Only numbers and JSON strings of ours are put into the source: see readExpression.
-  const make = new Function('NO_FIELDS', 'number64', 'stack', 'symbol', 'printed', 'FLOWS', source)
-  return make(NO_FIELDS, number64, stack, symbol, printed, FLOWS) as Type
+  const make = new Function(
+    'NO_FIELDS',
+    'number64',
+    'stack',
+    'symbol',
+    'printed',
+    'FLOWS',
+    'readRows',
+    source,
+  )
+  return make(NO_FIELDS, number64, stack, symbol, printed, FLOWS, readRows) as Type
 }
 
 /** Properties that a record has beside its values, where they were asked for. */
@@ -147,6 +171,8 @@ function readExpression(field: Field, i: number, int64: Int64): string {
         const v${i} = text${i}`
     case FieldKind.bytes:
       return `const v${i} = batch.bytes(${pair})`
+    case FieldKind.aggregations:
+      return `const v${i} = readRows(batch.bytes(${pair}))`
     case FieldKind.printed:
       return `const v${i} = printed(batch, ${pair})`
     case FieldKind.stack:

@@ -1,4 +1,6 @@
 /** Values that are neither numbers nor strings nor bytes. */
+import type { Aggregation } from '../aggregation/aggregation.js'
+import type { JoinedAggregation } from '../aggregation/reader.js'
 
 /** A code address, and what it belongs to. */
 export class Frame {
@@ -120,5 +122,17 @@ export class Printed {
   }
 }
 
-/** A value of a record. 64-bit integers are bigint, or number with `int64: 'number'`. */
-export type Value = string | number | bigint | Uint8Array | Stack | CodeSymbol | Printed
+/**
+ * A value of a record. 64-bit integers are bigint, or number with `int64: 'number'`. What `printa()` prints is the rows of the
+ * aggregation; of several, one row for each key.
+ */
+export type Value =
+  | string
+  | number
+  | bigint
+  | Uint8Array
+  | Stack
+  | CodeSymbol
+  | Printed
+  | readonly Aggregation[]
+  | readonly JoinedAggregation[]

@@ -12,6 +12,7 @@ export const FieldKind = {
   symbol: 5,
   userSymbol: 6,
   printed: 7,
+  aggregations: 8,
 } as const
 
 export const BATCH_HEADER_SIZE = 32

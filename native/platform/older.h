@@ -234,6 +234,9 @@ inline FieldSource DescribeAggregationKey(const dtrace_aggdata_t& data, int inde
   return source;
 }
 
+// As libdtrace does when it prints it: dtrace(1) does not print it again at its end.
+inline void MarkPrinted(const dtrace_aggdata_t& data) { data.dtada_desc->dtagd_flags |= DTRACE_AGD_PRINTED; }
+
 // A CPU's own value, with the option aggpercpu; else null.
 inline char* CpuValue(const dtrace_aggdata_t& data, size_t cpu) {
   if (data.dtada_percpu == nullptr) return nullptr;

@@ -117,10 +117,22 @@ TEST(Statement, WhatLibdtraceDoesItselfRecordsNothingAndIsLeftToIt) {
   EXPECT_FALSE(Statement({Of(kTrace, 4, 4), Of(kExit, 4, 4)}).library_acts);
 }
 
-TEST(Statement, ActionsWithoutValuesRecordNothing) {
-  EXPECT_EQ(KindOf(Of(kPrinta, 0, 1)), kNone);
-  EXPECT_EQ(KindOf(Of(kSystem, 0, 1)), kNone);
+TEST(Statement, APrintaRecordsItsAggregationsOnceHoweverManyItHas) {
+  constexpr uint64_t kFirst = 1;
+  constexpr uint64_t kSecond = 2;
+  const Statement statement({Of(kPrinta, 4, 4, kFirst), Of(kPrinta, 4, 4, kFirst), Of(kPrinta, 4, 4, kSecond)});
+  EXPECT_EQ(Kinds(statement), (Kind{FieldKind::kAggregations, kNone, FieldKind::kAggregations}));
+  EXPECT_TRUE(statement.library_acts);
+  EXPECT_TRUE(statement.acts_on_aggregations);
 }
+
+TEST(Statement, ClearActsOnAggregationsAndSetoptDoesNot) {
+  EXPECT_TRUE(Statement({Of(kLibraryAct, 4, 4)}).acts_on_aggregations);
+  EXPECT_FALSE(Statement({Of(kLibraryAct, 11, 1)}).acts_on_aggregations);
+  EXPECT_FALSE(Statement({Of(kTrace, 4, 4)}).acts_on_aggregations);
+}
+
+TEST(Statement, ActionsWithoutValuesRecordNothing) { EXPECT_EQ(KindOf(Of(kSystem, 0, 1)), kNone); }
 
 TEST(Statement, ConstantPrintfRecordsNothing) {
   const Statement statement({Printf("only text, 100 %% of it\n", 0, 1)});

@@ -43,6 +43,7 @@ static_assert(kIs<AggregationEntry, decltype(ReadAggregation(std::declval<const 
 static_assert(kIs<FieldSource, decltype(DescribeAggregationKey(std::declval<const dtrace_aggdata_t&>(), 0))>);
 static_assert(kIs<char*, decltype(CpuValue(std::declval<const dtrace_aggdata_t&>(), 0))>);
 static_assert(kIs<size_t, decltype(CpuLimit())>);
+static_assert(kIs<void, decltype(MarkPrinted(std::declval<const dtrace_aggdata_t&>()))>);
 
 static_assert(kIs<uint64_t, decltype(ClauseKey(std::declval<const dtrace_probedata_t&>()))>);
 static_assert(kIs<uint64_t, decltype(ClauseKey(std::declval<const dtrace_stmtdesc_t&>()))>);

@@ -4,6 +4,7 @@
 import type { Int64 } from '../record/decoder.js'
 import type { Field } from '../record/schema.js'
 import type { Value } from '../record/values.js'
+import type { StringEncoding } from '../record/wire.js'
 import type { Distributing } from './buckets.js'
 import {
   type AggregatingAction,
@@ -74,6 +75,7 @@ export interface Origin {
   readonly keyFields: readonly Field[]
   readonly words: Words
   readonly int64: Int64
+  readonly strings: StringEncoding
 }
 
 let originOfRow: (row: AggregationRow) => Origin

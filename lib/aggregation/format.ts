@@ -4,6 +4,7 @@
 import { DTraceError } from '../errors.js'
 import { Action, type Field } from '../record/schema.js'
 import { type CodeSymbol, Stack, type Value } from '../record/values.js'
+import type { StringEncoding } from '../record/wire.js'
 import { type Aggregation, type DistributionAggregation, type Origin, originOf } from './aggregation.js'
 import { bucketScale } from './buckets.js'
 import { isDistributing, toValue, type Variable } from './values.js'
@@ -45,8 +46,8 @@ function formatAggregation(aggregation: Aggregation): string {
   if (origin === undefined) {
     throw new DTraceError('ERR_DTRACE_ARGUMENT', 'formatAggregations() takes what aggregations() gave')
   }
-  const { variable, words, keyFields } = origin
-  const keys = keyFields.map((field, i) => formatKey(aggregation.key[i] as Value, field)).join('')
+  const { variable, words, keyFields, strings } = origin
+  const keys = keyFields.map((field, i) => formatKey(aggregation.key[i] as Value, field, strings)).join('')
   const cpus = words.cpus.map((cpu, number) => `\n    [CPU ${number}]${formatValue(variable, cpu)}`).join('')
   return `${keys}${formatValue(variable, words.value)}${cpus}\n`
 }
@@ -121,7 +122,7 @@ const WIDTHS: Record<number, number> = { 1: 3, 2: 5, 4: 8, 8: 16 }
 const STACK_INDENT = ' '.repeat(14)
 const TEXT_WIDTH = 50
 
-function formatKey(value: Value, field: Field): string {
+function formatKey(value: Value, field: Field, strings: StringEncoding): string {
   if (value instanceof Stack)
     return `\n${value.frames.map(({ text }) => `${STACK_INDENT}${text}\n`).join('')}`
   switch (typeof value) {
@@ -129,7 +130,7 @@ function formatKey(value: Value, field: Field): string {
     case 'bigint':
       return ` ${String(value).padStart(WIDTHS[field.size] ?? 16)}`
     case 'string':
-      return formatText(value, field.size)
+      return formatText(value, field.size, strings)
     default:
       if (value instanceof Uint8Array) return rawBytes(value)
       return `  ${symbolText(value as CodeSymbol, field.action).padEnd(TEXT_WIDTH)}`
@@ -145,11 +146,11 @@ function symbolText(symbol: CodeSymbol, action: number): string {
 }
 
 /** What isn't all printable is shown as bytes, all of its room. */
-function formatText(text: string, size: number): string {
+function formatText(text: string, size: number, strings: StringEncoding): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
   if (/^[\x07-\x0d\x20-\x7e]*$/.test(text)) return `  ${text.padEnd(TEXT_WIDTH)}`
   const bytes = new Uint8Array(size)
-  bytes.set(Buffer.from(text).subarray(0, size))
+  bytes.set(Buffer.from(text, strings).subarray(0, size))
   return rawBytes(bytes)
 }
 

@@ -78,6 +78,7 @@ export class AggregationReader<Wide extends Int64 = Int64> {
           keyFields: shape.keyFields,
           words: wordsOf(values[shape.keys + at] as Uint8Array, size),
           int64: this.#int64,
+          strings: this.#strings,
         }),
       )
       rows[i] = { key, aggregations }

@@ -1,6 +1,7 @@
 /**
  * What is asked of an aggregation, checked, and as it goes to the session.
  */
+import { bareText } from '../d-text.js'
 import { DTraceError } from '../errors.js'
 import type { CommandArguments } from '../host/commands.js'
 
@@ -121,7 +122,7 @@ function nameOf(name: unknown): string {
 
 /** The aggregations that a program names. */
 export function aggregationsIn(source: string): string[] {
-  const code = source.replace(/\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'/g, ' ')
+  const code = bareText(source)
   return [...new Set(code.match(/@\w*/g) ?? [])]
 }
 

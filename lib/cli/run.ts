@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
+import { formatAggregations, isPrinted } from '../aggregation/format.js'
 import { Consumer } from '../consumer.js'
-import { bareText } from '../d-text.js'
 import { DTraceError } from '../errors.js'
 import type { TracedProcess } from '../processes.js'
 import type { DTraceRecord } from '../record/decoder.js'
@@ -24,6 +24,7 @@ interface RunFlags extends CompilingFlags {
 const HELP = `
 What follows SCRIPT is the script's: $1, $2, … ($$1 as strings). The output is dtrace(1)'s, or with --json one object for
 each record, in which the fields are named by the printf formats: printf("execname=%s pid=%d\\n", execname, pid).
+Aggregations are printed at the end, each key of one an object.
 Ends with the status that the script gives to exit().
 
 With -c a command is run, from its first instruction on, and $target is its process: pid$target:a.out:main:entry. It is cut
@@ -64,9 +65,7 @@ export function addRun(program: Command, rest: readonly string[] | undefined): v
 async function run(source: string | { file: string }, args: string[], flags: RunFlags): Promise<void> {
   const output = new Output({ json: flags.json === true })
   using interrupt = new Interrupt()
-  if (usesAggregations(typeof source === 'string' ? source : readScript(source.file))) {
-    output.warn('limit', 'aggregations (@) are not printed in this version; everything else is', {})
-  }
+  if (typeof source !== 'string') checkScript(source.file)
   const consumer = await Consumer.open({
     options: { ...(flags.quiet ? { quiet: true } : {}), ...flags.option },
     // What libdtrace prints goes out as it is, whatever bytes it has.
@@ -87,6 +86,7 @@ async function run(source: string | { file: string }, args: string[], flags: Run
     )
     await Promise.race([ended, interrupt.stopped(), ...endOf(processes)])
     await Promise.race([consumer.stop(), interrupt.forced()])
+    if (!interrupt.force.aborted) await printAggregations(consumer, output)
   } finally {
     await consumer.close()
   }
@@ -113,9 +113,9 @@ function endOf(processes: readonly TracedProcess[]): Promise<unknown>[] {
 }
 
 /** Said before the half second that opening takes, and to those without DTrace too. */
-function readScript(script: string): string {
+function checkScript(script: string): void {
   try {
-    return readFileSync(script, 'utf8')
+    readFileSync(script)
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     const why = code === 'ENOENT' ? 'does not exist' : `can't be read: ${code}`
@@ -123,9 +123,14 @@ function readScript(script: string): string {
   }
 }
 
-/** Outside comments and strings, an @ is an aggregation. */
-function usesAggregations(source: string): boolean {
-  return bareText(source).includes('@')
+/** At the end, as dtrace(1) does: those that the script has not printed itself. */
+async function printAggregations(consumer: Consumer, output: Output): Promise<void> {
+  const rows = (await consumer.aggregations()).filter((row) => !isPrinted(row))
+  if (output.json) {
+    for (const row of rows) output.emit('aggregation', { ...row }, () => undefined)
+  } else if (rows.length > 0) {
+    output.write(`\n${formatAggregations(rows)}`)
+  }
 }
 
 /** As the command line or the script's pragmas have it. */

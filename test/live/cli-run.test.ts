@@ -78,6 +78,33 @@ describe('dtrace-watch run', () => {
     expect(watch.events.at(-1)).toEqual({ type: 'exit', status: 0 })
   })
 
+  it('prints aggregations at the end, unless the script has printed them', async () => {
+    const path = script(
+      '#pragma D option quiet\nBEGIN { @a["x"] = count(); @printed = count(); printa("%@d\\n", @printed); @q = quantize(-5); exit(0) }',
+    )
+    const { stdout } = await cli(['run', path])
+    const [printed, , row] = stdout.split('\n')
+    expect(printed).toBe('1')
+    expect(row).toMatch(/^ {2}x {65}1$/)
+    expect(stdout).toMatch(/ -4 \|@{40} 1 {8}\n/)
+    expect(stdout.match(/^1$/gm)).toHaveLength(1)
+
+    const watch = new Cli(['run', '--json', path])
+    await watch.ended
+    expect(watch.events.filter(({ type }) => type === 'aggregation')).toEqual([
+      { type: 'aggregation', name: '@a', id: 1, key: ['x'], action: 'count', value: 1, count: 1 },
+      {
+        type: 'aggregation',
+        name: '@q',
+        id: 3,
+        key: [],
+        action: 'quantize',
+        value: [{ min: -7, max: -4, count: 1 }],
+        count: 1,
+      },
+    ])
+  })
+
   it('runs until Ctrl-C, and runs END then', async () => {
     const path = script(
       '#pragma D option quiet\nsyscall::openat:entry /execname == "cat"/ { printf("path=%s\\n", copyinstr(arg1)) } END { printf("bye\\n") }',

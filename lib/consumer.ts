@@ -443,14 +443,17 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     options: CompileOptions = {},
   ): AsyncGenerator<DTraceRecord<never>> {
     const { signal } = options
+    /** What another call has started is not this one's to stop. */
+    let started = false
     return new Run({
       begin: async () => {
         await this.enable(await this.compile(program, options), options)
         await this.go(options)
+        started = true
         return this[Symbol.asyncIterator]() as AsyncIterator<DTraceRecord<never>>
       },
       end: async () => {
-        if (this.#state === 'running' && this.#closing === undefined) await this.stop()
+        if (started && this.#state === 'running' && this.#closing === undefined) await this.stop()
       },
       signal,
     })

@@ -606,7 +606,14 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     this.#processes.close()
     this.#opening.dispose()
     if (this.#aborted !== undefined) this.#end('closed', this.#aborted.reason)
-    this.emit('close')
+    try {
+      this.emit('close')
+    } catch (error) {
+      // A listener's error is an uncaught exception, as in every other event. The consumer is closed.
+      process.nextTick(() => {
+        throw error
+      })
+    }
   }
 
   #requireState(what: string, ...allowed: ConsumerState[]): void {

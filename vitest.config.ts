@@ -45,7 +45,7 @@ export default defineConfig({
         test: {
           name: 'hosts',
           include: [
-            'test/live/{consumer,consumer-refusals,actions*,aggregation*,probes*,options*,processes*}.test.ts',
+            'test/live/{consumer,consumer-refusals,actions*,aggregation*,probes*,options*,processes*,cases-{states,records,aggregations}}.test.ts',
           ],
           sequence: { groupOrder: 2 },
           ...oneByOne,

@@ -47,3 +47,21 @@ export function once<Value>(
     })
   })
 }
+
+/** What must end, in whatever way, before the time is over; else it says what hangs. */
+export async function within<Value>(
+  what: string,
+  work: () => Value | Promise<Value>,
+  seconds = 30,
+): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    const end = (): void => reject(new Error(`${what}: still not over after ${patience(seconds)} s`))
+    timer = setTimeout(end, patience(seconds * 1000))
+  })
+  try {
+    return await Promise.race([(async () => await work())(), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -29,6 +29,7 @@ describe('aggregations', () => {
       ${clauses(-100, 99, 1, (value) => `@tens = lquantize(${value}, -200, 200, 10);`)}
       ${clauses(0, 100, 1, (value) => `@fine = llquantize(${value}, 10, 0, 1, 20);`)}
       ${clauses(0, 10050, 50, (value) => `@coarse = llquantize(${value}, 10, 2, 3, 10);`)}
+      BEGIN { @printed = count(); printa(@printed); }
       BEGIN { @keys["foo", "bar", 9904, 61707] = count(); }
       BEGIN
       {
@@ -91,7 +92,7 @@ describe('aggregations', () => {
       value: 1n,
     })
     const value = (name: string): unknown => rows.find((row) => row.name === name)?.value
-    expect(['@max', '@min', '@count', '@sum', '@avg', '@large', '@small'].map(value)).toEqual([
+    expect(['@max', '@min', '@count', '@sum', '@avg', '@large', '@small', '@printed'].map(value)).toEqual([
       20n,
       10n,
       2n,
@@ -99,6 +100,7 @@ describe('aggregations', () => {
       15n,
       8589934593n,
       -4294967297n,
+      1n,
     ])
     expect(table(rows, '@quantize')).toEqual([
       [2, 3, 1],
@@ -110,7 +112,7 @@ describe('aggregations', () => {
       [3, 5, 2],
       [6, Infinity, 1],
     ])
-    expect(new Set(rows.map(({ id }) => id)).size).toBe(15)
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(16)
 
     expect(await consumer.aggregations({ trunc: true })).toEqual(rows)
     expect(await consumer.aggregations()).toEqual([])

@@ -64,6 +64,30 @@ const CALLS: Record<string, Call> = {
       for await (const _ of consumer.snapshots({ interval: '10ms' })) break
     },
   },
+  create: {
+    works: ['open', 'compiled', 'enabled', 'running'],
+    call: async (consumer) => {
+      const target = await consumer.create('sleep', ['60'], { stdin: 'ignore', stdout: 'ignore' })
+      await target.continue()
+      await target.kill('SIGKILL')
+      expect(await target.exit).toMatchObject({ signal: 'SIGKILL' })
+    },
+  },
+  grab: {
+    works: [],
+    // No process has this number: Linux has 2^22 at most.
+    unless: {
+      open: 'ERR_DTRACE_ARGUMENT',
+      compiled: 'ERR_DTRACE_ARGUMENT',
+      enabled: 'ERR_DTRACE_ARGUMENT',
+      running: 'ERR_DTRACE_ARGUMENT',
+    },
+    call: async (consumer) => await consumer.grab(2 ** 22 + 1),
+  },
+  probes: {
+    works: ALIVE,
+    call: async (consumer) => expect(await consumer.probes('BEGIN', { arguments: true })).toHaveLength(1),
+  },
   mark: { works: ['running'], call: (consumer) => consumer.mark(1) },
   run: {
     works: ['open', 'compiled'],

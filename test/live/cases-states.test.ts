@@ -219,7 +219,7 @@ describe('every call in every state', () => {
       })
     }
     for (const policy of ['ring', 'fill', 'switch'] as const) await consumer.setOption('bufpolicy', policy)
-    for (const quiet of [true, false, '1', '0'] as const) await consumer.setOption('quiet', quiet)
+    for (const quiet of [true, false, '1', '0']) await consumer.setOption('quiet', quiet as boolean)
     expect(consumer.state).toBe('open')
     expect(consumer.version.split(' ')[1]?.split('.').map(Number)[0]).toBeGreaterThanOrEqual(1)
   })

@@ -15,6 +15,33 @@ platform::ProcessRequest ReadCreate(CommandReader* command) {
   return request;
 }
 
+// What has no arguments. False for all else.
+bool DispatchWithoutArguments(Session& session, CommandName name, uint32_t id, const CommandReader& command) {
+  using Method = void (Session::*)(uint32_t);
+  Method method = nullptr;
+  switch (name) {
+    case CommandName::kGo:
+      method = &Session::Go;
+      break;
+    case CommandName::kStop:
+      method = &Session::Stop;
+      break;
+    case CommandName::kClose:
+      method = &Session::Close;
+      break;
+    case CommandName::kPrepare:
+      method = &Session::Prepare;
+      break;
+    case CommandName::kPing:
+      method = &Session::Ping;
+      break;
+    default:
+      return false;
+  }
+  if (command.Good()) (session.*method)(id);
+  return true;
+}
+
 // What is about probes. False for all else.
 bool DispatchToProbes(Session& session, CommandName name, uint32_t id, CommandReader& command) {
   switch (name) {
@@ -121,15 +148,6 @@ bool Dispatch(Session& session, const char* data, size_t size) {
       if (command.Good()) session.Enable(id, program);
       break;
     }
-    case CommandName::kGo:
-      if (command.Good()) session.Go(id);
-      break;
-    case CommandName::kStop:
-      if (command.Good()) session.Stop(id);
-      break;
-    case CommandName::kClose:
-      if (command.Good()) session.Close(id);
-      break;
     case CommandName::kAggregations: {
       AggregationRequest request;
       request.names = command.Texts();
@@ -146,20 +164,16 @@ bool Dispatch(Session& session, const char* data, size_t size) {
       if (command.Good()) session.Taken(kind);
       break;
     }
-    case CommandName::kPrepare:
-      if (command.Good()) session.Prepare(id);
-      break;
-    case CommandName::kPing:
-      if (command.Good()) session.Ping(id);
-      break;
     case CommandName::kRecordExtras: {
       const Extras extras{command.Flag(), command.Flag(), command.Flag()};
       if (command.Good()) session.SetExtras(id, extras);
       break;
     }
     default:
-      if (!DispatchToProbes(session, name, id, command) && !DispatchToProcesses(session, name, id, command))
+      if (!DispatchWithoutArguments(session, name, id, command) && !DispatchToProbes(session, name, id, command) &&
+          !DispatchToProcesses(session, name, id, command)) {
         return false;
+      }
   }
   return command.Good();
 }

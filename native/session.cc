@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "json.h"
+#include "signals_held_back.h"
 
 namespace dtc {
 namespace {
@@ -532,6 +533,7 @@ Result Session::DoGo() {
 }
 
 int Session::Go() {
+  const SignalsHeldBack held_back;
   if (own_procfs_) return platform::Go(library_->dtrace_go, handle_->get());
   const platform::ProcfsView view(library_path_);
   if (!view.path().empty()) library_->dtrace_setopt(handle_->get(), kProcfsPath, view.path().c_str());

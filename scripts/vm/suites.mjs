@@ -18,7 +18,7 @@ const SLOWNESS = 10
 export function testJob(files) {
   return {
     script: [
-      'exec node node_modules/vitest/vitest.mjs run --project vm --project live --reporter=verbose --reporter=json',
+      'exec node node_modules/vitest/vitest.mjs run --project vm --project vm-nfs --project live --reporter=verbose --reporter=json',
       '--outputFile.json=/results/vitest.json --no-file-parallelism',
       ...files.map((file) => `'${file}'`),
     ].join(' '),

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { scriptFile } from '../../lib/watch/watcher.js'
 import { Cli, cli } from './cli-driver.js'
-import { dtraceCommand } from './dtrace-command.js'
+import { dtraceCommand, libraryOptions } from './dtrace-command.js'
 import { requireDTrace } from './helper.js'
 import { Containers } from './zone-driver.js'
 
@@ -85,7 +85,14 @@ describe('dtrace-watch zones', () => {
   it('its D script runs under dtrace(1), too, where that is at hand', async ({ skip }) => {
     const command = dtraceCommand()
     if (command === undefined) return skip('there is no dtrace(1) of this libdtrace')
-    const dtrace = spawn(command, ['-s', scriptFile('zones.d'), '-n', 'BEGIN { printf("begun\\n"); }'])
+    const { options, dispose } = await libraryOptions()
+    const dtrace = spawn(command, [
+      ...options,
+      '-s',
+      scriptFile('zones.d'),
+      '-n',
+      'BEGIN { printf("begun\\n"); }',
+    ])
     const lines = createInterface({ input: dtrace.stdout })[Symbol.asyncIterator]()
     try {
       expect(await lines.next()).toMatchObject({ value: 'begun' })
@@ -101,6 +108,7 @@ describe('dtrace-watch zones', () => {
     } finally {
       dtrace.kill('SIGINT')
       await once(dtrace, 'exit')
+      dispose()
     }
   })
 

@@ -121,7 +121,8 @@ describe('what an action records, and what libdtrace prints for it', () => {
         }`
       const load = async () => await process.make(1)
       const printed = await dtrace(source, { load })
-      const consumer = await open({ text: true, options: { quiet: true } })
+      // In another process than the one whose child is looked at: see docs/processes.md.
+      const consumer = await open({ host: 'process', text: true, options: { quiet: true } })
       const records = await traced(consumer, source, load)
       const { fields, values } = records.at(-1) as DTraceRecord
       const [kernel, , user, , , usym, , umod, uaddr] = values as [...Stack[]] & CodeSymbol[]

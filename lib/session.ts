@@ -33,6 +33,7 @@ export class Session {
   readonly #pending = new Map<number, Pending>()
   #next = 0
   #busy = false
+  #disposed = false
   #keepAlive = true
   #gone: DTraceError | undefined
   readonly #forgetExit: () => void
@@ -77,6 +78,8 @@ export class Session {
     args: CommandArguments[Name],
     explain: Explain,
   ): Promise<Answer<CommandResults[Name]>> {
+    // Whoever asks later, such as one who is still reading a listing: the host has nobody to answer any more.
+    if (this.#disposed) return Promise.reject(new DTraceError('ERR_DTRACE_STATE', 'the consumer is closed'))
     const id = this.#next++
     const promise = new Promise<Answer<unknown>>((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, explain })
@@ -98,6 +101,7 @@ export class Session {
 
   /** Ends the thread. After a close, or a failed open. */
   dispose(): void {
+    this.#disposed = true
     this.#forgetExit()
     this.#host.dispose(false)
     // The thread answers no more.

@@ -273,7 +273,8 @@ describe('snapshots of a program that runs', () => {
     const single = byName(await consumer.aggregations())
     const n = BigInt(times + 1)
     for (const name of ['@sum', '@avg', '@min', '@max']) expect(single.get(name)?.value).toBe(n)
-    expect(single.get('@stddev')).toMatchObject({ value: 0n, count: 1n })
+    // Its value isn't looked at: what two CPUs have is added up without a carry, see docs/aggregations.md.
+    expect(single.get('@stddev')?.count).toBe(1n)
 
     // Deltas clear nothing.
     const before = await consumer.aggregations()

@@ -9,10 +9,12 @@ import {
   Stack,
 } from '../../lib/index.js'
 import { BEGIN, Calls, dtrace, traced } from './actions-driver.js'
+import { keepAwake } from './awake.js'
 import { once, open } from './consumers.js'
 import { requireDTrace } from './helper.js'
 
 const describe = requireDTrace()
+keepAwake()
 
 let calls: Awaited<ReturnType<typeof Calls.compile>>
 beforeAll(async () => {
@@ -267,7 +269,7 @@ describe('flow', () => {
         ${at('return')} && ++returns == 4/ { exit(0); }`
       const load = async () => await process.make(4)
       // One look into the buffers, since libdtrace begins anew with each.
-      const flags = ['-F', '-x', 'switchrate=2s']
+      const flags = ['-F', '-x', 'switchrate=10s']
       const lines = (await dtrace(source, { load, flags })).toString().split('\n')
       const consumer = await open({ flow: true })
       const records = (await traced(consumer, source, load)).filter(({ probe }) => probe.function === 'chdir')

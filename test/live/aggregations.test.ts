@@ -7,11 +7,13 @@ import {
   formatAggregations,
   formatQuantize,
 } from '../../lib/index.js'
+import { keepAwake } from './awake.js'
 import { once, open, run } from './consumers.js'
 import { dtrace } from './dtrace-command.js'
 import { requireDTrace } from './helper.js'
 
 const describe = requireDTrace()
+keepAwake()
 
 /** Runs a program until it calls exit(). */
 async function runToExit(program: string, ...args: Parameters<typeof open>): Promise<Consumer> {

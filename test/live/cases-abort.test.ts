@@ -5,11 +5,13 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { type Consumer, DTraceError, type Program } from '../../lib/index.js'
+import { keepAwake } from './awake.js'
 import { open, within } from './consumers.js'
 import { requireDTrace } from './helper.js'
 import { patience } from './patience.js'
 
 const describe = requireDTrace()
+keepAwake()
 
 const SOURCE = 'BEGIN { @a = count(); } tick-50hz { trace(1); }'
 const REASON = new Error('enough')

@@ -14,10 +14,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Consumer } from '../../lib/index.js'
 import { setupHelper } from '../../lib/setup/index.js'
+import { keepAwake } from './awake.js'
 import { collect, once, open, run } from './consumers.js'
 import { requireDTrace } from './helper.js'
 
 const describe = requireDTrace()
+keepAwake()
 
 /** A group that every system has, and a user who is in it and may do nothing special. */
 const GROUP = 'daemon'

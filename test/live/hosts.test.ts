@@ -3,10 +3,12 @@ import { readFile } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 import type { Consumer, Drop, DTraceError, Restart } from '../../lib/index.js'
+import { keepAwake } from './awake.js'
 import { collect, once, open, run } from './consumers.js'
 import { requireDTrace } from './helper.js'
 
 const describe = requireDTrace()
+keepAwake()
 
 const TICKS = 'tick-20hz { printf("tick=%d", 1); }'
 

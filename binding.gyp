@@ -22,6 +22,8 @@
         "native/code_name.cc",
         "native/commands.cc",
         "native/descriptor_watch.cc",
+        "native/drops.cc",
+        "native/firings.cc",
         "native/flow.cc",
         "native/json.cc",
         "native/libdtrace.cc",
@@ -34,7 +36,8 @@
         "native/sources.cc",
         "native/statement.cc",
         "native/symbols.cc",
-        "native/text_output.cc"
+        "native/text_output.cc",
+        "native/tracing.cc"
       ],
       "conditions": [
         ["OS=='linux'", {

@@ -15,50 +15,62 @@ platform::ProcessRequest ReadCreate(CommandReader* command) {
   return request;
 }
 
+// Arguments are read first, and the command goes to the DTrace thread only when all of it was good.
+struct Poster {
+  Session& session;
+  uint32_t id;
+  const CommandReader& command;
+
+  void operator()(Session::Task task) const {
+    if (command.Good()) session.Post(id, std::move(task));
+  }
+};
+
 // What has no arguments. False for all else.
 bool DispatchWithoutArguments(Session& session, CommandName name, uint32_t id, const CommandReader& command) {
-  using Method = void (Session::*)(uint32_t);
+  using Method = Result (Tracing::*)();
   Method method = nullptr;
   switch (name) {
     case CommandName::kGo:
-      method = &Session::Go;
+      method = &Tracing::Go;
       break;
     case CommandName::kStop:
-      method = &Session::Stop;
+      method = &Tracing::Stop;
       break;
     case CommandName::kClose:
-      method = &Session::Close;
+      method = &Tracing::Close;
       break;
     case CommandName::kPrepare:
-      method = &Session::Prepare;
+      method = &Tracing::Prepare;
       break;
     case CommandName::kPing:
-      method = &Session::Ping;
-      break;
+      if (command.Good()) session.Ping(id);
+      return true;
     default:
       return false;
   }
-  if (command.Good()) (session.*method)(id);
+  if (command.Good()) session.Post(id, [method](Tracing& tracing) { return (tracing.*method)(); });
   return true;
 }
 
 // What is about probes. False for all else.
 bool DispatchToProbes(Session& session, CommandName name, uint32_t id, CommandReader& command) {
+  const Poster post{session, id, command};
   switch (name) {
     case CommandName::kProbes: {
       ProbeFilter filter{command.OptionalText(), command.Texts()};
       const bool details = command.Flag();
-      if (command.Good()) session.ListProbes(id, std::move(filter), details);
+      post([filter = std::move(filter), details](Tracing& tracing) { return tracing.probes().Begin(filter, details); });
       break;
     }
     case CommandName::kMoreProbes: {
       const uint32_t listing = command.Word();
-      if (command.Good()) session.MoreProbes(id, listing);
+      post([listing](Tracing& tracing) { return tracing.probes().More(listing); });
       break;
     }
     case CommandName::kEndProbes: {
       const uint32_t listing = command.Word();
-      if (command.Good()) session.EndProbes(id, listing);
+      post([listing](Tracing& tracing) { return tracing.probes().End(listing); });
       break;
     }
     default:
@@ -69,32 +81,33 @@ bool DispatchToProbes(Session& session, CommandName name, uint32_t id, CommandRe
 
 // What is about processes. False for all else.
 bool DispatchToProcesses(Session& session, CommandName name, uint32_t id, CommandReader& command) {
+  const Poster post{session, id, command};
   switch (name) {
     case CommandName::kCreate: {
       platform::ProcessRequest request = ReadCreate(&command);
-      if (command.Good()) session.CreateProcess(id, std::move(request));
+      post([request = std::move(request)](Tracing& tracing) { return tracing.processes().Create(request); });
       break;
     }
     case CommandName::kGrab: {
       const auto pid = static_cast<pid_t>(command.Word());
       const bool hold = command.Flag();
-      if (command.Good()) session.GrabProcess(id, pid, hold);
+      post([pid, hold](Tracing& tracing) { return tracing.processes().Grab(pid, hold); });
       break;
     }
     case CommandName::kContinue: {
       const auto pid = static_cast<pid_t>(command.Word());
-      if (command.Good()) session.ContinueProcess(id, pid);
+      post([pid](Tracing& tracing) { return tracing.processes().Continue(pid); });
       break;
     }
     case CommandName::kRelease: {
       const auto pid = static_cast<pid_t>(command.Word());
-      if (command.Good()) session.ReleaseProcess(id, pid);
+      post([pid](Tracing& tracing) { return tracing.processes().Release(pid); });
       break;
     }
     case CommandName::kSignal: {
       const auto pid = static_cast<pid_t>(command.Word());
       const uint32_t signal = command.Word();
-      if (command.Good()) session.SignalProcess(id, pid, static_cast<int>(signal));
+      post([pid, signal](Tracing& tracing) { return tracing.processes().Signal(pid, static_cast<int>(signal)); });
       break;
     }
     default:
@@ -116,11 +129,11 @@ OpenRequest ReadOpen(CommandReader* command) {
   return request;
 }
 
-// Arguments are read first and the command is sent only when all of it was good.
 bool Dispatch(Session& session, const char* data, size_t size) {
   CommandReader command(data, size);
   const auto name = static_cast<CommandName>(command.Byte());
   const uint32_t id = command.Word();
+  const Poster post{session, id, command};
   switch (name) {
     case CommandName::kOpen: {
       OpenRequest request = ReadOpen(&command);
@@ -130,22 +143,24 @@ bool Dispatch(Session& session, const char* data, size_t size) {
     case CommandName::kSetOption: {
       std::string option = command.Text();
       std::optional<std::string> value = command.OptionalText();
-      if (command.Good()) session.SetOption(id, std::move(option), std::move(value));
+      post([option = std::move(option), value = std::move(value)](Tracing& tracing) {
+        return tracing.SetOption(option, value);
+      });
       break;
     }
     case CommandName::kGetOption: {
       std::string option = command.Text();
-      if (command.Good()) session.GetOption(id, std::move(option));
+      post([option = std::move(option)](Tracing& tracing) { return tracing.GetOption(option); });
       break;
     }
     case CommandName::kCompile: {
       CompileRequest request{command.Text(), command.Texts(), command.Word()};
-      if (command.Good()) session.Compile(id, std::move(request));
+      post([request = std::move(request)](Tracing& tracing) { return tracing.Compile(request); });
       break;
     }
     case CommandName::kEnable: {
       const uint32_t program = command.Word();
-      if (command.Good()) session.Enable(id, program);
+      post([program](Tracing& tracing) { return tracing.Enable(program); });
       break;
     }
     case CommandName::kAggregations: {
@@ -156,7 +171,7 @@ bool Dispatch(Session& session, const char* data, size_t size) {
       request.reverse = command.Flag();
       request.position = command.Word();
       request.after = static_cast<AfterSnapshot>(command.Byte());
-      if (command.Good()) session.Snapshot(id, std::move(request));
+      post([request = std::move(request)](Tracing& tracing) { return tracing.aggregations().Snapshot(request); });
       break;
     }
     case CommandName::kTaken: {
@@ -166,7 +181,7 @@ bool Dispatch(Session& session, const char* data, size_t size) {
     }
     case CommandName::kRecordExtras: {
       const Extras extras{command.Flag(), command.Flag(), command.Flag()};
-      if (command.Good()) session.SetExtras(id, extras);
+      post([extras](Tracing& tracing) { return tracing.SetExtras(extras); });
       break;
     }
     default:

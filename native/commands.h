@@ -1,4 +1,4 @@
-// From a command's bytes to the session's method. Any thread.
+// From a command's bytes to what the DTrace thread does. Any thread.
 #pragma once
 
 #include <cstddef>

@@ -30,7 +30,10 @@ class Probes {
   // The next piece: { done, details } and a batch, in which a record's source is the probe's number and its fields are
   // provider, module, function and name. The listing ends with its last piece.
   Result More(uint32_t listing);
-  void End(uint32_t listing) { listings_.erase(listing); }
+  Result End(uint32_t listing) {
+    listings_.erase(listing);
+    return Success{};
+  }
 
  private:
   struct Listing {

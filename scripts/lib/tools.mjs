@@ -62,7 +62,12 @@ function present(tool) {
   if (tool.file !== undefined && existsSync(join('/', tool.file))) return true
   if (tool.file === undefined && which(tool.name, { tools: false }) !== undefined) return true
   const ours = tool.file === undefined ? join(toolsBin, tool.name) : join(unpacked, tool.file)
-  return existsSync(complete(tool)) && existsSync(ours)
+  return isComplete(tool) && existsSync(ours)
+}
+
+/** Its starter names files by their whole path: in a checkout that was copied or moved it is made again. */
+function isComplete(tool) {
+  return existsSync(complete(tool)) && readFileSync(complete(tool), 'utf8') === unpacked
 }
 
 /** Those tools of a group that neither the host nor `.tools` has. */
@@ -104,7 +109,7 @@ export async function installTools(group, note) {
   await writeStarters()
   for (const tool of missing) {
     mkdirSync(dirname(complete(tool)), { recursive: true })
-    writeFileSync(complete(tool), '')
+    writeFileSync(complete(tool), unpacked)
   }
   const still = missingTools(group)
   if (still.length > 0)

@@ -1,0 +1,124 @@
+// One use of libdtrace, from open to close: its options, its programs, its looks into the buffers. Belongs to the
+// DTrace thread, but for ProcessEnds().
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "aggregations.h"
+#include "firings.h"
+#include "in_flight.h"
+#include "libdtrace.h"
+#include "message.h"
+#include "probes.h"
+#include "processes.h"
+#include "symbols.h"
+
+namespace dtc {
+
+struct OpenRequest {
+  uint32_t owner;  // the process that the session works for: what $pid is in D programs
+  std::string path;
+  std::vector<std::string> preload;
+  std::vector<std::pair<std::string, std::optional<std::string>>> options;
+};
+
+struct CompileRequest {
+  std::string source;
+  std::vector<std::string> arguments;  // $0, $1, …
+  uint32_t flags = 0;
+};
+
+// Has getpid() give this number to libdtrace, or the true one again with 0. For a host, which is not the owner.
+using ShowPid = void (*)(pid_t pid);
+
+class Tracing {
+ public:
+  // What it needs of the session around it, which outlives it.
+  struct Surroundings {
+    const std::function<void(Message)>& sink;
+    ShowPid show_pid;
+    platform::Wakeup& wakeup;
+    InFlight& in_flight;
+    // Called on some other thread when a process may have ended: see TellOfProcesses().
+    std::function<void()> processes_end;
+  };
+
+  explicit Tracing(Surroundings surroundings) : around_(std::move(surroundings)) {}
+
+  Result Open(const OpenRequest& request);
+  Result SetOption(const std::string& name, const std::optional<std::string>& value);
+  Result GetOption(const std::string& name);
+  // What records carry beside their values; before the first program is compiled.
+  Result SetExtras(Extras extras);
+  Result Compile(const CompileRequest& request);
+  // Has the D libraries compiled, which the first program does otherwise.
+  Result Prepare();
+  Result Enable(uint32_t program);
+  Result Go();
+  Result Stop();
+  Result Close();
+
+  // Where there is a handle.
+  Aggregations& aggregations() { return *aggregations_; }
+  Probes& probes() { return *probes_; }
+  Processes& processes() { return *processes_; }
+
+  bool is_open() const { return handle_ != nullptr; }
+  bool running() const { return running_; }
+  // How often the buffers are looked into.
+  std::chrono::nanoseconds Interval() const;
+  // One look into the buffers: what is there goes to the sink. Waits up to a second for something to come, if the
+  // wakeup can end that.
+  void Work();
+  // Those that have ended, after the records of what they did until then.
+  void TellOfProcesses();
+
+  // Any thread. The process is to end when this is closed: only the probes are removed, see platform::Leave.
+  void ProcessEnds() { process_ends_ = true; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  Result OpenHandle(const OpenRequest& request);
+  Result Configure(const OpenRequest& request);
+  const char* FollowsGap(dtrace_prog_t* program);
+  bool InstallHandlers();
+  void OnOption(const dtrace_setoptdata_t& data);
+  int GoInView();
+  void Pace();
+  bool SetSwitchrate(const char* value);
+  void Finish();
+  void Fail();
+  void LeaveQuickly();
+  Failure LibraryFailure(const char* code) const;
+
+  const Surroundings around_;
+  std::atomic<bool> process_ends_{false};
+  platform::Leave leave_;
+  std::unique_ptr<Library> library_;
+  std::unique_ptr<Handle> handle_;
+  std::unique_ptr<Symbols> symbols_;
+  std::unique_ptr<Aggregations> aggregations_;
+  std::unique_ptr<Firings> firings_;
+  std::unique_ptr<Processes> processes_;
+  std::unique_ptr<Probes> probes_;
+  std::vector<dtrace_prog_t*> programs_;
+  uint32_t next_statement_ = 0;
+  bool enabled_ = false;
+  bool running_ = false;
+  bool can_wait_ = false;  // dtrace_work() may wait for data: see platform::Wakeup
+  std::string library_path_;
+  bool own_procfs_ = false;  // the user has said where /proc is: see platform::ProcfsView
+  std::chrono::nanoseconds switchrate_ = std::chrono::milliseconds(10);
+};
+
+}  // namespace dtc

@@ -60,7 +60,7 @@ export default defineConfig({
         test: {
           name: 'hosts',
           include: [
-            'test/live/{consumer,consumer-refusals,actions*,probes*,programs*,options*,processes*,cases-{states,records}}.test.ts',
+            'test/live/{consumer,consumer-refusals,actions*,probes*,programs*,options*,processes*,aggregation*,cases-{states,records,aggregations}}.test.ts',
           ],
           sequence: { groupOrder: 2 },
           ...oneByOne,

@@ -10,14 +10,7 @@ import { AggregationQueries } from './aggregation/queries.js'
 import type { JoinedAggregation } from './aggregation/reader.js'
 import type { AggregationOptions, JoinedAggregationOptions } from './aggregation/request.js'
 import type { SnapshotsOptions } from './aggregation/snapshots.js'
-import {
-  type Program,
-  type ProgramInfo,
-  type ProgramSource,
-  prepareCompilation,
-  programInfo,
-} from './compilation.js'
-import { compileError } from './compile-error.js'
+import type { Program, ProgramInfo, ProgramSource } from './compilation.js'
 import type { ConsumerEvents, ConsumerStats, Drop } from './consumer-events.js'
 import {
   type CompileOptions,
@@ -57,7 +50,8 @@ import {
   type ProbeOptions,
 } from './probes.js'
 import { type CreateOptions, type GrabOptions, type TracedProcess, TracedProcesses } from './processes.js'
-import { type EmitFields, isTyped, type TypedProgram } from './program.js'
+import type { EmitFields, TypedProgram } from './program.js'
+import { Programs } from './programs.js'
 import { Readers } from './readers.js'
 import type { RecordBatch } from './record/batch.js'
 import type { DTraceRecord, Int64, Probe } from './record/decoder.js'
@@ -78,19 +72,13 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   readonly #sessions: Sessions
   readonly #intake: Intake
   readonly #readers: Readers
-  /** Records are ordered by the time that they have. */
-  readonly #timed: boolean
-  #state: ConsumerState = 'open'
-  #enabled = false
   readonly #options: OptionValues
-  /** What libdtrace was given to compile, by program. */
-  readonly #texts = new Map<number, string>()
-  /** Programs that are compiled and not enabled. */
-  readonly #idle = new Set<number>()
+  readonly #programs: Programs
   readonly #aggregations: AggregationQueries<Wide>
   readonly #processes = new TracedProcesses((name, args, what) =>
     this.#session.request(name, args, ({ reason }) => `${what}: ${reason}`),
   )
+  #state: ConsumerState = 'open'
   #closing: Promise<void> | undefined
   /** Takes the listener of the signal away that ends the consumer. */
   #ignoreSignal: () => void = () => {}
@@ -146,13 +134,13 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
       // What it holds would go with the session.
       () => this.#state === 'open' && this.#closing === undefined && this.#processes.size === 0,
     )
+    this.#programs = new Programs(this.#sessions, values, options.order === 'time')
     this.version = opened.version
     this.#intake = new Intake(options.int64 ?? 'bigint', options.strings ?? 'utf8')
     this.#readers = new Readers(options.queueLimit ?? 100_000, (count, why) =>
       this.#drop({ kind: 'reader', cpu: undefined, count, message: `${count} records dropped: ${why}` }),
     )
     this.#aggregations = new AggregationQueries(options.int64 ?? 'bigint', options.strings ?? 'utf8')
-    this.#timed = options.order === 'time'
   }
 
   /** What of DTrace this system can't have. All of it is known when the first program has been compiled. */
@@ -187,7 +175,11 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     const text = optionText(name, value)
     this.#requireState('setOption', 'open', 'compiled', 'running', 'stopped')
     const tracing = this.#state === 'running' || this.#state === 'stopped'
-    checkMoment(name, { libraries: this.#sessions.librariesLoaded, enabled: this.#enabled, tracing })
+    checkMoment(name, {
+      libraries: this.#sessions.librariesLoaded,
+      enabled: this.#programs.areEnabled,
+      tracing,
+    })
     if (name === 'syslibdir') checkLibraryFolder(value)
     if (isOfSession(name)) {
       await this.#session.request(
@@ -227,41 +219,15 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
    * the process, `ERR_DTRACE_STATE`, `ERR_DTRACE_ARGUMENT`
    */
   async compile(source: ProgramSource, options: CompileOptions = {}): Promise<Program> {
-    return await this.#operate('compile', options.signal, () => this.#compileProgram(source, options), source)
+    return await this.#operate('compile', options.signal, () => this.#compile(source, options), source)
   }
 
-  async #compileProgram(from: ProgramSource, options: CompileOptions): Promise<Program> {
+  async #compile(source: ProgramSource, options: CompileOptions): Promise<Program> {
     this.#requireState('compile', 'open', 'compiled')
-    this.#requireNoneEnabled()
-    const preparing = prepareCompilation(
-      this.#timed && isTyped(from) ? from.timed : from,
-      options,
-      this.#options,
-    )
-    // In its turn from now on, so that a close() that comes meanwhile waits for it.
-    const id = await this.#sessions.compile(async () => {
-      const { text, args, flags, name, file } = await preparing
-      this.#requireNoneEnabled()
-      return await this.#session.request('compile', [text, args, flags], (failure) =>
-        compileError(failure, name, file),
-      )
-    })
-    const { source, text, args, flags } = await preparing
+    const { program, text } = await this.#programs.compile(source, options)
     if (this.#state === 'open') this.#state = 'compiled'
-    this.#idle.add(id)
-    this.#texts.set(id, text)
-    this.#options.addPragmas(text)
-    this.#sessions.recipe.compiled(text, args, flags)
     this.#aggregations.addProgram(text)
-    return Object.freeze({ id, source })
-  }
-
-  #requireNoneEnabled(): void {
-    if (!this.#enabled) return
-    throw new DTraceError(
-      'ERR_DTRACE_STATE',
-      'compile(): a program is enabled already; compile all programs before the first enable()',
-    )
+    return program
   }
 
   /** Enables a compiled program's probes; they fire from {@link go} on. @throws `ERR_DTRACE_ENABLE`, `ERR_DTRACE_STATE` */
@@ -271,31 +237,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   async #enable(program: Program): Promise<ProgramInfo> {
     this.#requireState('enable', 'compiled')
-    if (typeof program?.id !== 'number') {
-      throw new DTraceError('ERR_DTRACE_ARGUMENT', 'enable() takes what compile() gave')
-    }
-    if (this.#sessions.hasGaps && this.#processes.size > 0) {
-      throw new DTraceError(
-        'ERR_DTRACE_STATE',
-        'enable(): after a program that did not compile this takes a new session, and processes are held by this one: ' +
-          'open another consumer, or compile what may fail before create() and grab()',
-      )
-    }
-    if (!this.#idle.delete(program.id)) {
-      throw new DTraceError(
-        'ERR_DTRACE_STATE',
-        'enable(): the program is enabled already, or is not one of this consumer',
-      )
-    }
-    this.#enabled = true
-    await this.#sessions.closeGaps()
-    const enabled = await this.#session.request(
-      'enable',
-      [program.id],
-      ({ reason }) => `the program can't be enabled: ${reason}`,
-    )
-    this.#sessions.recipe.enabled(program.id)
-    return programInfo(enabled, this.#texts.get(program.id) ?? '')
+    return await this.#programs.enable(program, this.#processes.size > 0)
   }
 
   /**
@@ -333,16 +275,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   async #go(): Promise<void> {
     this.#requireState('go', 'compiled')
-    if (!this.#enabled) {
-      throw new DTraceError('ERR_DTRACE_STATE', 'go(): nothing is enabled yet; call enable(program) first')
-    }
-    if (this.#idle.size > 0) {
-      // libdtrace 2.0.7 crashes in dtrace_go() otherwise.
-      throw new DTraceError(
-        'ERR_DTRACE_STATE',
-        `go(): ${this.#idle.size} compiled program(s) are not enabled; enable() all, or open another consumer without them`,
-      )
-    }
+    this.#programs.requireAllEnabled()
     // From now on, so that a record that comes before go() has been answered finds its place.
     this.#state = 'running'
     try {

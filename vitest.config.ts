@@ -10,6 +10,7 @@ const slowness = Number(process.env.DTRACE_TEST_SLOWNESS ?? 1)
 /** Probes are the whole machine's, and libdtrace is one per process: one file at a time, each in a process of its own. */
 const oneByOne = {
   globalSetup: ['test/live/setup.ts'],
+  setupFiles: process.env.DTRACE_TEST_NODE ? ['test/native/sanitized.ts'] : [],
   pool: 'forks' as const,
   fileParallelism: false,
   testTimeout: 60_000 * slowness,
@@ -60,7 +61,7 @@ export default defineConfig({
         test: {
           name: 'hosts',
           include: [
-            'test/live/{consumer,consumer-refusals,actions*,probes*,programs*,options*,processes*,aggregation*,cases-{states,records,aggregations}}.test.ts',
+            'test/live/{consumer,consumer-refusals,actions*,aggregation*,cases-{states,records,aggregations},options*,probes*,processes*,programs*}.test.ts',
           ],
           sequence: { groupOrder: 2 },
           ...oneByOne,

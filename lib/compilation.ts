@@ -2,7 +2,13 @@
  * A program on its way to the compiler: its text, as libdtrace gets it, its arguments and flags.
  */
 import { checkActions } from './actions.js'
-import { type CompileOptions, checkArguments, readSource, sourceText } from './consumer-options.js'
+import {
+  type CompileOptions,
+  checkArguments,
+  checkCompileOptions,
+  readSource,
+  sourceText,
+} from './consumer-options.js'
 import { countActions, writeOutSpecifiers } from './d-text.js'
 import { DTraceError } from './errors.js'
 import type { Enabled } from './host/commands.js'
@@ -48,6 +54,7 @@ export async function prepareCompilation(
   options: CompileOptions,
   values: OptionValues,
 ): Promise<Compilation> {
+  checkCompileOptions(options)
   const { args = [], cpp = false, specifier, signal } = options
   const file = typeof from === 'object' && from !== null && 'file' in from ? from.file : undefined
   const { text: source, name } = file === undefined ? sourceText(from) : await readSource(file)

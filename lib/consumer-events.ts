@@ -41,7 +41,7 @@ export interface Fault {
 export interface OptionChange {
   probe: Probe
   name: string
-  /** As {@link Consumer.getOption} gives it: bytes, nanoseconds, a count, or 0/1; undefined where it is not set. */
+  /** Bytes, nanoseconds or a count; a flag as 1 or 0; undefined where it is not set. */
   value: number | undefined
   previous: number | undefined
 }

@@ -3,6 +3,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import type { Abortable } from './abort.js'
+import { checkKeys } from './check-keys.js'
 import type { Specifier } from './d-text.js'
 import { DTraceError } from './errors.js'
 import type { Helper } from './host/child.js'
@@ -43,7 +44,7 @@ export interface OpenOptions<Wide extends Int64 = 'bigint'> extends RecordOption
   helper?: Helper
   /** Milliseconds after which a child process that does not answer is killed. Default 30,000. */
   hangTimeout?: number
-  /** When the child process ends before its time: start another, with the same programs. Default false. */
+  /** When the child process ends while it traces: start another, with the same programs. Implies `host: 'process'`. Default false. */
   restart?: boolean
   /** 64-bit integers as `'bigint'` (default), or as `'number'`, where one past 2^53 is an error. */
   int64?: Wide
@@ -81,27 +82,80 @@ export interface CompileOptions extends Abortable {
 /** Needs no library: the helper has its own. */
 export const HELPERS_LIBRARY: LibraryLocation = { path: '', preload: [], source: 'system' }
 
+/** Every key of {@link CompileOptions}. */
+const COMPILE_KEYS: Record<keyof CompileOptions, true> = {
+  signal: true,
+  args: true,
+  defaultArgs: true,
+  allowNoMatches: true,
+  allowEmpty: true,
+  allowUnusedArgs: true,
+  specifier: true,
+  cpp: true,
+}
+
+/** @throws `ERR_DTRACE_ARGUMENT` */
+export function checkCompileOptions(given: CompileOptions): void {
+  checkKeys('compile()', given, COMPILE_KEYS)
+}
+
 export function hostOptions({
-  host = 'auto',
+  restart = false,
+  host = restart ? 'process' : 'auto',
   helper,
   hangTimeout = 30_000,
 }: OpenOptions<Int64>): HostOptions {
   return { host, helper, hangTimeout }
 }
 
-export function checkOpenOptions({
-  host = 'auto',
-  helper,
-  hangTimeout = 30_000,
-  restart = false,
-  int64 = 'bigint',
-  strings = 'utf8',
-  queueLimit = 1,
-  options = {},
-  text = false,
-  flow = false,
-  order,
-}: OpenOptions<Int64>): void {
+/** Every key of {@link OpenOptions}; the compiler checks that. */
+const OPEN_KEYS: Record<keyof OpenOptions, true> = {
+  options: true,
+  host: true,
+  helper: true,
+  hangTimeout: true,
+  restart: true,
+  int64: true,
+  strings: true,
+  queueLimit: true,
+  library: true,
+  signal: true,
+  text: true,
+  flow: true,
+  order: true,
+}
+
+/** What is for opening, and what for compiling. */
+export function splitOptions<Given extends OpenOptions<Int64> & CompileOptions>(
+  given: Given,
+): { open: Given; compile: CompileOptions } {
+  if (typeof given !== 'object' || given === null) return { open: given, compile: {} }
+  const entries = Object.entries(given)
+  const isForCompiling = ([key]: [string, unknown]): boolean => Object.hasOwn(COMPILE_KEYS, key)
+  return {
+    open: Object.fromEntries(
+      entries.filter((entry) => entry[0] === 'signal' || !isForCompiling(entry)),
+    ) as Given,
+    compile: Object.fromEntries(entries.filter(isForCompiling)),
+  }
+}
+
+/** @throws `ERR_DTRACE_ARGUMENT`, `ERR_DTRACE_OPTION` */
+export function checkOpenOptions(given: OpenOptions<Int64>): void {
+  checkKeys('Consumer.open()', given, OPEN_KEYS)
+  const {
+    host = 'auto',
+    helper,
+    hangTimeout = 30_000,
+    restart = false,
+    int64 = 'bigint',
+    strings = 'utf8',
+    queueLimit = 1,
+    options = {},
+    text = false,
+    flow = false,
+    order,
+  } = given
   const choices: [string, unknown, unknown[]][] = [
     ['host', host, ['auto', 'in-process', 'process']],
     ['int64', int64, ['bigint', 'number']],
@@ -126,6 +180,12 @@ export function checkOpenOptions({
     )
   }
   checkHelper(helper, host)
+  if (restart && helper === undefined && host !== 'process' && given.host !== undefined) {
+    throw new DTraceError(
+      'ERR_DTRACE_ARGUMENT',
+      `restart starts another child process: leave host: '${host}' out, or make it 'process'`,
+    )
+  }
   if (!Number.isInteger(queueLimit) || queueLimit < 1) {
     throw new DTraceError(
       'ERR_DTRACE_ARGUMENT',

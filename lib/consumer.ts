@@ -83,6 +83,8 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   /** Takes the listener of the signal away that ends the consumer. */
   #ignoreSignal: () => void = () => {}
   #aborted: { reason: unknown } | undefined
+  /** The child process ended before there was anything to trace. */
+  #hostGoneBy: DTraceError | undefined
 
   /**
    * Loads libdtrace, opens it, sets the options, and initialises: 0.3 to 0.5 s, off the event loop.
@@ -95,6 +97,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   static async open<const Wide extends Int64 = 'bigint'>(
     options: OpenOptions<Wide> = {},
   ): Promise<Consumer<Wide>> {
+    checkOpenOptions(options)
     checkSignal(options.signal)
     const consumer = await traced('open', { options }, () => Consumer.#open(options))
     const { signal } = options
@@ -105,7 +108,6 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   }
 
   static async #open<Wide extends Int64>(options: OpenOptions<Wide>): Promise<Consumer<Wide>> {
-    checkOpenOptions(options)
     const settings: Readonly<Record<string, OptionValue>> = { ...DEFAULT_OPTIONS, ...options.options }
     const values = new OptionValues(settings)
     const library = options.helper === undefined ? (options.library ?? locateLibrary()) : HELPERS_LIBRARY
@@ -279,7 +281,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     // From now on, so that a record that comes before go() has been answered finds its place.
     this.#state = 'running'
     try {
-      await this.#session.request('go', [], ({ reason }) => explainGo(reason))
+      await this.#session.request('go', [], ({ reason }) => explainGo(reason, this.#opening.settings))
     } catch (error) {
       if (this.#state === 'running') this.#state = 'compiled'
       throw error
@@ -551,6 +553,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   #requireState(what: string, ...allowed: ConsumerState[]): void {
     if (this.#closing === undefined && allowed.includes(this.#state)) return
+    if (this.#hostGoneBy !== undefined && this.#closing === undefined) throw this.#hostGoneBy
     const state = this.#closing === undefined ? this.#state : 'closed'
     throw new DTraceError(
       'ERR_DTRACE_STATE',
@@ -622,9 +625,13 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     if (lost > 0)
       this.#drop({ kind: 'host', cpu: undefined, count: lost, message: `${lost} records were lost with it` })
     if (!this.#sessions.restarts || this.#state !== 'running') {
-      // Before go() it is a command that fails, or will.
+      // Before go() it is a command that fails, or will; as an event without a listener it would end the process as well.
       if (this.#state === 'running') this.#die(error)
-      else this.#end('stopped', error)
+      else {
+        this.#end('stopped', error)
+        this.#hostGoneBy = error
+        if (this.listenerCount('error') > 0) this.emit('error', error)
+      }
       return
     }
     if (this.listenerCount('error') > 0) this.emit('error', error)

@@ -3,6 +3,7 @@
  * this kernel. libdtrace loads the libraries once per handle, so there is no second try in the same session.
  */
 import type { RecordOptions } from './consumer-options.js'
+import { DTraceError } from './errors.js'
 import { type HostOptions, startHost } from './host/choice.js'
 import type { NativeFailure, SessionMessage } from './host/messages.js'
 import { type OptionValue, optionText } from './options.js'
@@ -11,6 +12,8 @@ import type { LibraryLocation } from './platform/locate.js'
 import { preflight } from './preflight.js'
 import { Session } from './session.js'
 
+/** Options that say where the kernel's types are. */
+const OWN_TYPES = ['btfpath', 'ctfpath', 'modpath', 'procfspath', 'libdir']
 /** Failures in D libraries that are repaired one after the other before the program is given up. */
 const MOST_REPAIRS = 20
 
@@ -30,6 +33,8 @@ export class Opening {
   /** In the order in which they were set. */
   readonly #settings: [name: string, value: string | null][]
   readonly #ownFolder: boolean
+  /** What does not compile may be the fault of the user's types, not of the D libraries. */
+  #ownTypes: boolean
   readonly #records: RecordOptions
   #later = 0
   #libraries: DLibraries | undefined
@@ -48,6 +53,7 @@ export class Opening {
     this.#host = host
     this.#receive = receive
     this.#ownFolder = options.syslibdir !== undefined
+    this.#ownTypes = OWN_TYPES.some((name) => options[name] !== undefined)
     this.#settings = Object.entries(options).flatMap(
       // Off is what a flag is that is not set, and libdtrace takes no value for those of the compiler.
       ([name, value]) =>
@@ -92,6 +98,13 @@ export class Opening {
         await session.request('setOption', [name, value], ({ reason }) => `option ${name}: ${reason}`)
     } catch (error) {
       this.dispose()
+      if (error instanceof DTraceError && error.code === 'ERR_DTRACE_HOST_EXITED') {
+        throw new DTraceError(
+          error.code,
+          `there is no process to trace in: ${error.reason ?? error.message}; docs/hosts.md says what it needs`,
+          error.reason === undefined ? { cause: error } : { cause: error, reason: error.reason },
+        )
+      }
       if (opened.status === 'fulfilled')
         await session.request('close', [], ({ reason }) => reason).catch(() => {})
       session.dispose()
@@ -100,9 +113,15 @@ export class Opening {
     return { session, ...opened.value }
   }
 
+  /** In the order in which they were set. */
+  get settings(): readonly (readonly [name: string, value: string | null])[] {
+    return this.#settings
+  }
+
   /** An option that was set later: another session needs it, too. */
   addSetting(name: string, value: string | null): void {
     this.#settings.push([name, value])
+    if (OWN_TYPES.includes(name)) this.#ownTypes = true
   }
 
   /**
@@ -111,7 +130,7 @@ export class Opening {
    * @returns the new session; undefined, with the old one as it was, when the failure is the program's own
    */
   async replace(session: Session, reason: string): Promise<Opened | undefined> {
-    if (this.#libraries === undefined || this.#repairs >= MOST_REPAIRS) return undefined
+    if (this.#libraries === undefined || this.#ownTypes || this.#repairs >= MOST_REPAIRS) return undefined
     if (!(await this.#libraries.repair(reason))) return undefined
     this.#repairs++
     return await this.renew(session)

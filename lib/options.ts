@@ -130,12 +130,27 @@ export function optionValue(value: number): number | undefined {
   return value === unset ? undefined : value
 }
 
-/** Why tracing does not start, and which option may be what lacks. */
-export function explainGo(reason: string): string {
-  const advice = /destructive/i.test(reason)
-    ? '; system(), stop(), raise(), copyout() and their like need the option destructive: Consumer.open({ options: { destructive: true } })'
-    : ''
-  return `tracing can't be started: ${reason}${advice}`
+/**
+ * Why tracing does not start, and which option may be what lacks.
+ *
+ * @param settings the options that the session has
+ */
+export function explainGo(
+  reason: string,
+  settings: readonly (readonly [string, string | null])[] = [],
+): string {
+  return `tracing can't be started: ${reason}${adviceOnGo(reason, settings)}`
+}
+
+function adviceOnGo(reason: string, settings: readonly (readonly [string, string | null])[]): string {
+  if (/destructive/i.test(reason))
+    return '; system(), raise(), copyout() and their like need the option destructive: Consumer.open({ options: { destructive: true } })'
+  if (!/memory|too (?:big|large)|size|invalid argument/i.test(reason)) return ''
+  // Of an option that was set twice, the last value.
+  const sizes = [...new Map(settings)].filter(([name]) =>
+    ['size', 'count'].includes(String(optionEntry(name)?.type)),
+  )
+  return `; one of these sizes may not be possible here: ${sizes.map(([name, text]) => `${name}=${text}`).join(', ')}, or one that the program sets`
 }
 
 /** @throws `ERR_DTRACE_OPTION` for an option that is refused whatever its value */

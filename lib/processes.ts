@@ -207,7 +207,9 @@ interface Held {
 
 /** @throws `ERR_DTRACE_ARGUMENT` */
 function processRequest(file: string, args: readonly string[], options: CreateOptions): ProcessRequest {
-  if (!Array.isArray(args)) throw badArgument("a process's arguments", 'an array of strings', args)
+  if (!Array.isArray(args)) throw badArgument('create(): args', 'an array of strings', args)
+  if (options.env !== undefined && (typeof options.env !== 'object' || options.env === null))
+    throw badArgument('env', 'an object of strings', options.env)
   const { cwd, env, stdin = 'inherit', stdout = 'inherit', stderr = 'inherit' } = options
   return {
     file: text(file, 'create(): the file'),

@@ -4,7 +4,8 @@
 import { EventEmitter } from 'node:events'
 import { Consumer } from './consumer.js'
 import type { ConsumerEvents } from './consumer-events.js'
-import type { CompileOptions, OpenOptions } from './consumer-options.js'
+import { type CompileOptions, type OpenOptions, splitOptions } from './consumer-options.js'
+import { DTraceError } from './errors.js'
 import { printableLines } from './printable.js'
 import type { EmitFields, TypedProgram } from './program.js'
 import type { DTraceRecord, Int64 } from './record/decoder.js'
@@ -25,6 +26,7 @@ export class Trace<Record>
 {
   readonly #run: Run<Record>
   #consumer: Consumer<Int64> | undefined
+  #isRead = false
   /** Kinds of drops of which a warning was given, with the total that it told and the last one. */
   readonly #warned = new Map<string, { told: number; total: number }>()
 
@@ -52,7 +54,11 @@ export class Trace<Record>
     return this.#run.throw(error)
   }
 
+  /** @throws `ERR_DTRACE_STATE` for a second loop: its records have gone to the first */
   [Symbol.asyncIterator](): this {
+    if (this.#isRead)
+      throw new DTraceError('ERR_DTRACE_STATE', 'a trace is read once: call trace() again for another')
+    this.#isRead = true
     return this
   }
 
@@ -61,7 +67,8 @@ export class Trace<Record>
   }
 
   async #begin(source: Source, options: TraceOptions<Int64>): Promise<AsyncIterator<DTraceRecord>> {
-    const consumer = await Consumer.open(options)
+    const { open, compile } = splitOptions(options)
+    const consumer = await Consumer.open(open)
     this.#consumer = consumer
     consumer.on('drop', (drop) => {
       if (this.emit('drop', drop)) return
@@ -76,7 +83,7 @@ export class Trace<Record>
     consumer.on('exit', (exit) => this.emit('exit', exit))
     // The loop gets it.
     consumer.on('error', () => {})
-    await consumer.enable(await consumer.compile(source, options))
+    await consumer.enable(await consumer.compile(source, compile))
     await consumer.go()
     return consumer[Symbol.asyncIterator]()
   }

@@ -52,7 +52,7 @@ struct Batch {
 
 struct Drop {
   std::string kind;
-  uint32_t cpu;
+  std::optional<uint32_t> cpu;  // none where it is not one's
   uint64_t count;
   uint64_t total;
   std::string message;

@@ -41,12 +41,10 @@ struct Encoder {
   Packet operator()(Batch&& batch) const { return {PacketKind::kBatch, {}, std::move(batch.data)}; }
 
   Packet operator()(Drop&& drop) const {
-    return Control(Of("drop")
-                       .Put("kind", drop.kind)
-                       .Put("cpu", drop.cpu)
-                       .Put("count", drop.count)
-                       .Put("total", drop.total)
-                       .Put("message", drop.message));
+    json::Object object = Of("drop");
+    object.Put("kind", drop.kind).Put("count", drop.count).Put("total", drop.total).Put("message", drop.message);
+    if (drop.cpu) object.Put("cpu", *drop.cpu);
+    return Control(object);
   }
 
   Packet operator()(Fault&& fault) const {

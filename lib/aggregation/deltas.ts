@@ -26,6 +26,7 @@ export function aggregationDeltas<Wide extends Int64>(
   before: readonly Aggregation<Wide>[],
   after: readonly Aggregation<Wide>[],
 ): Aggregation<Wide>[] {
+  if (!Array.isArray(before) || !Array.isArray(after)) throw notTheirs()
   const earlier = new Map(before.map((row) => [identity(row), origin(row)]))
   const added: Aggregation<Wide>[] = []
   for (const row of after) {
@@ -75,7 +76,11 @@ function subtract(value: BigInt64Array, before: BigInt64Array, squares: boolean)
 function origin(row: Aggregation): Origin {
   const found = originOf(row)
   if (found !== undefined) return found
-  throw new DTraceError('ERR_DTRACE_ARGUMENT', 'aggregationDeltas() takes what aggregations() gave')
+  throw notTheirs()
+}
+
+function notTheirs(): DTraceError {
+  return new DTraceError('ERR_DTRACE_ARGUMENT', 'aggregationDeltas() takes what aggregations() gave')
 }
 
 /** The same text for the same variable and key. */

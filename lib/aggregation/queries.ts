@@ -1,6 +1,7 @@
 /**
  * What can be asked of a consumer's aggregations.
  */
+import { checkKeys } from '../check-keys.js'
 import type { CommandArguments } from '../host/commands.js'
 import type { NativeAggregations } from '../host/messages.js'
 import type { Int64 } from '../record/decoder.js'
@@ -12,6 +13,7 @@ import {
   type AggregationOptions,
   type JoinedAggregationOptions,
   joinedRequest,
+  SNAPSHOT_KEYS,
   snapshotRequest,
 } from './request.js'
 import { type SnapshotsOptions, snapshots } from './snapshots.js'
@@ -31,6 +33,7 @@ export class AggregationQueries<Wide extends Int64 = Int64> {
 
   /** A snapshot every interval, until tracing ends. */
   snapshots(options: SnapshotsOptions, asked: Asked): AsyncIterableIterator<Aggregation<Wide>[]> {
+    checkKeys('snapshots()', options, { interval: true, delta: true, signal: true, ...SNAPSHOT_KEYS })
     const { interval: _, delta: __, signal: ___, ...each } = options
     snapshotRequest(each, this.#sources)
     asked()

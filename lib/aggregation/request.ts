@@ -1,6 +1,7 @@
 /**
  * What is asked of an aggregation, checked, and as it goes to the session.
  */
+import { checkKeys } from '../check-keys.js'
 import { bareText } from '../d-text.js'
 import { DTraceError } from '../errors.js'
 import type { CommandArguments } from '../host/commands.js'
@@ -47,11 +48,15 @@ const ORDERS: Record<AggregationSort, number> = { key: 1, value: 2, keyvar: 3, v
 /** `AfterSnapshot` of `native/aggregations.h`. */
 const AFTER = { keep: 0, clear: 1, trunc: 2 } as const
 
+export const SNAPSHOT_KEYS = { sort: true, reverse: true, names: true, clear: true, trunc: true } as const
+const JOINED_KEYS = { names: true, sort: true, reverse: true, by: true } as const
+
 type Request = CommandArguments['aggregations']
 
 /** @throws `ERR_DTRACE_ARGUMENT` */
 export function snapshotRequest(options: AggregationOptions, sources: readonly string[]): Request {
-  const { sort, reverse = false, names = [], clear = false, trunc = false } = checkObject(options)
+  checkKeys('aggregations()', options, SNAPSHOT_KEYS)
+  const { sort, reverse = false, names = [], clear = false, trunc = false } = options
   const order = checkSort(sort, ORDERS)
   checkFlags({ reverse, clear, trunc })
   if (clear && trunc) throw argument('clear and trunc are one or the other: trunc removes the keys, too')
@@ -61,7 +66,8 @@ export function snapshotRequest(options: AggregationOptions, sources: readonly s
 
 /** @throws `ERR_DTRACE_ARGUMENT` */
 export function joinedRequest(options: JoinedAggregationOptions, sources: readonly string[]): Request {
-  const { sort, reverse = false, names, by } = checkObject(options)
+  checkKeys('joinedAggregations()', options, JOINED_KEYS)
+  const { sort, reverse = false, names, by } = options
   const order = checkSort(sort, { key: ORDERS.key, value: ORDERS.value })
   checkFlags({ reverse })
   const checked = checkNames(names, sources)
@@ -77,11 +83,6 @@ export function joinedRequest(options: JoinedAggregationOptions, sources: readon
     position,
     0,
   ]
-}
-
-export function checkObject<Options extends object>(options: Options): Options {
-  if (typeof options === 'object' && options !== null) return options
-  throw argument(`options are an object such as { sort: 'key' }, not ${show(options)}`)
 }
 
 function checkSort(sort: unknown, orders: Record<string, number>): number {

@@ -40,7 +40,7 @@ async function listProbes(filters: string[], flags: ProbesFlags): Promise<void> 
   const output = new Output({ json: flags.json === true })
   const consumer = await Consumer.open(given({ options: flags.option }))
   try {
-    output.say(({ bold }) => bold(row(['ID', 'PROVIDER', 'MODULE', 'FUNCTION', 'NAME'])))
+    let headed = false
     for (const filter of filters.length === 0 ? [''] : filters) {
       const probes =
         flags.verbose === true
@@ -48,6 +48,8 @@ async function listProbes(filters: string[], flags: ProbesFlags): Promise<void> 
           : consumer.probes(filter, { arguments: false })
       let found = false
       for await (const probe of probes) {
+        if (!headed) output.say(({ bold }) => bold(row(['ID', 'PROVIDER', 'MODULE', 'FUNCTION', 'NAME'])))
+        headed = true
         found = true
         output.emit('probe', { ...probe }, () => describe(probe))
       }

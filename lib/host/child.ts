@@ -121,8 +121,9 @@ export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOp
       channel.input.end()
       channel.unref()
     },
-    ref: () => channel.ref(),
-    unref: () => channel.unref(),
+    // A stream that has ended would wait for a connection that never comes.
+    ref: () => gone || channel.ref(),
+    unref: () => gone || channel.unref(),
   }
 }
 

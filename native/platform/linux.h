@@ -119,14 +119,15 @@ inline void* Format(const dtrace_probedata_t& data, int index) {
   return DTRACEACT_ISPRINTFLIKE(record.dtrd_action) ? record.dtrd_format : nullptr;
 }
 
-// Seen with libdtrace 2.0.7: the largest number of frames; a word with 1 in its lower half and the process in its upper
-// half for a user's stack, else 0; the addresses, up to a 0 or that number. Older 2.0 versions have the process alone
-// before a user's addresses, and nothing before the kernel's.
+// Seen with libdtrace 2.0.7: ustack()'s arguments, the largest number of frames in the lower half; a word with 1 in its
+// lower half and the process in its upper half for a user's stack, else 0; the addresses, up to a 0 or that number.
+// Older 2.0 versions have the process alone before a user's addresses, and nothing before the kernel's.
 inline StackHeader ReadStackHeader(const char* data, size_t words, unsigned action) {
   uint64_t header[2] = {0, 0};
   std::memcpy(header, data, std::min<size_t>(words, 2) * sizeof header[0]);
-  if (words >= 2 && header[0] <= words - 2 && (header[1] & 0xffffffff) <= 1) {
-    return {2, 2 + static_cast<size_t>(header[0]), (header[1] & 1) != 0, static_cast<uint32_t>(header[1] >> 32)};
+  const size_t frames = header[0] & 0xffffffff;
+  if (words >= 2 && frames <= words - 2 && (header[1] & 0xffffffff) <= 1) {
+    return {2, 2 + frames, (header[1] & 1) != 0, static_cast<uint32_t>(header[1] >> 32)};
   }
   const bool user = action == DTRACEACT_USTACK || action == DTRACEACT_JSTACK;
   return {user ? size_t{1} : 0, words, user, user ? static_cast<uint32_t>(header[0]) : 0};

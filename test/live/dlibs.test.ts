@@ -42,6 +42,17 @@ function changedLibraries(changes: Record<string, (text: string) => string>): Li
 }
 
 describe('on this kernel', () => {
+  it('what is wrong with a session’s own types is not taken for the kernel’s', async () => {
+    const consumer = await open({ options: { btfpath: '/no/such/file' } })
+    await expect(consumer.compile('BEGIN { trace(curpsinfo->pr_fname); }')).rejects.toMatchObject({
+      code: 'ERR_DTRACE_COMPILE',
+    })
+    await consumer.close()
+    const next = await open()
+    await next.compile('BEGIN { trace(curpsinfo->pr_fname); }')
+    expect(next.limitations.map(({ what }) => what)).not.toContain('procfs.d')
+  })
+
   it('fds[] and the io translators are there; what is not is told', async () => {
     const consumer = await open()
     const program = await consumer.compile(`

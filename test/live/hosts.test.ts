@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import { expect, test } from 'vitest'
-import type { Consumer, Drop, DTraceError, Restart } from '../../lib/index.js'
+import { Consumer, type Drop, type DTraceError, type Restart } from '../../lib/index.js'
 import { keepAwake } from './awake.js'
 import { collect, once, open, run } from './consumers.js'
 import { requireDTrace } from './helper.js'
@@ -96,7 +96,35 @@ describe('a session in a child process', () => {
     const compiling = consumer.compile(TICKS)
     process.kill(consumer.hostPid, 'SIGKILL')
     await expect(compiling).rejects.toMatchObject({ code: 'ERR_DTRACE_HOST_EXITED' })
-    await expect(consumer.compile(TICKS)).rejects.toBeInstanceOf(Error)
+    await expect(consumer.compile(TICKS)).rejects.toMatchObject({ code: 'ERR_DTRACE_HOST_EXITED' })
+  })
+
+  test('its end before tracing is an error event, too, where somebody listens, and every later call says why', async () => {
+    for (const listens of [true, false]) {
+      const consumer = await open({ host: 'process' })
+      const program = await consumer.compile(TICKS)
+      const told = listens ? failure(consumer) : undefined
+      process.kill(consumer.hostPid, 'SIGKILL')
+      if (told !== undefined) expect((await told).message).toContain('SIGKILL')
+      else await expect.poll(() => consumer.state).toBe('stopped')
+      for (const call of [() => consumer.enable(program), () => consumer.go(), () => consumer.compile(TICKS)])
+        await expect(call()).rejects.toMatchObject({ code: 'ERR_DTRACE_HOST_EXITED' })
+      await consumer.close()
+    }
+  })
+
+  test('restart means a child process', async () => {
+    const consumer = await Consumer.open({ restart: true })
+    expect(consumer.host).toBe('process')
+    await consumer.close()
+  })
+
+  test('a helper that is none is told as that', async () => {
+    for (const helper of [{ command: ['/no/such/helper'] as const }, { socket: '/no/such/socket' }])
+      await expect(Consumer.open({ helper })).rejects.toMatchObject({
+        code: 'ERR_DTRACE_HOST_EXITED',
+        message: expect.stringMatching(/^there is no process to trace in: .*ENOENT/),
+      })
   })
 
   test('a child that hangs is killed', async () => {

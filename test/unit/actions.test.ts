@@ -8,10 +8,15 @@ describe('actions that redirect output', () => {
   test.each([
     ['BEGIN { freopen("/tmp/x"); }', /^line 1: freopen\(\) can't be used: .*JavaScript$/],
     ['BEGIN\n{\n\ttrace(1); ftruncate ( );\n}', /^line 3: ftruncate\(\)/],
+    ['# 1 "x.d"\n# 1 "<built-in>" 1\n# 2 "x.d" 2\nBEGIN { freopen("/tmp/x"); }', /^line 2: freopen/],
     ['/* one\ntwo */ BEGIN { printf("\\"\n"); freopen("%s", execname); }', /^line 3: freopen/],
   ])('%j is refused', (source, message) => {
     expect(() => checkActions(source)).toThrow(
-      expect.objectContaining({ code: 'ERR_DTRACE_UNSUPPORTED', message: expect.stringMatching(message) }),
+      expect.objectContaining({
+        code: 'ERR_DTRACE_UNSUPPORTED',
+        message: expect.stringMatching(message),
+        line: expect.any(Number),
+      }),
     )
   })
 
@@ -44,10 +49,29 @@ test('what lacks for a destructive action is said', () => {
   expect(explainGo('No such process')).toBe("tracing can't be started: No such process")
 })
 
+test('sizes that may be too large are named, with the last value of each', () => {
+  const settings = [
+    ['bufsize', '4m'],
+    ['quiet', null],
+    ['switchrate', '10ms'],
+    ['bufsize', '100g'],
+  ] as const
+  expect(explainGo('Memory allocation failure', settings)).toBe(
+    "tracing can't be started: Memory allocation failure; one of these sizes may not be possible here: bufsize=100g, or one that the program sets",
+  )
+})
+
 test.each([
   [{ text: 'yes' }, /^text is true or false, not "yes"/],
   [{ flow: 1 }, /^flow is true or false/],
   [{ order: 'cpu' }, /^order is 'time' or undefined, not "cpu"/],
+  [
+    { host: 'in-process', restart: true },
+    /^restart starts another child process: leave host: 'in-process' out/,
+  ],
+  [{ host: 'auto', restart: true }, /^restart starts another child process/],
+  [{ bufsize: '4m' }, /^Consumer\.open\(\) has no option 'bufsize': there are options, host, /],
+  [null, /^Consumer\.open\(\) takes an object of options, not null/],
 ])('%j is refused', (options, message) => {
   expect(() => checkOpenOptions(options as never)).toThrow(
     expect.objectContaining({ code: 'ERR_DTRACE_ARGUMENT', message: expect.stringMatching(message) }),

@@ -10,7 +10,8 @@ import type { DTraceRecord, Probe } from './record/decoder.js'
 export interface Drop {
   /**
    * `'principal'`, `'aggregation'`, `'dynamic'`, `'speculation'`, … as in DTrace; `'reader'`: a `for await` reader was too slow;
-   * `'host'`: the child process ended while it was sending them.
+   * `'host'`: the child process ended while it was sending them; `'missed'`: the kernel did not run a probe's program, since it had
+   * interrupted another one on the same CPU. Whether it would have recorded anything is not known.
    */
   kind: string
   /** The CPU in whose buffer there was no room; undefined where it is not one CPU's. */

@@ -23,6 +23,7 @@ import { type Operation, publish, traced } from './diagnostics.js'
 import { DTraceError } from './errors.js'
 import type { SessionMessage } from './host/messages.js'
 import { Intake } from './intake.js'
+import { isLeaving } from './leaving.js'
 import { loadAddon } from './native.js'
 import { type Opened, Opening } from './opening.js'
 import type { OptionInput, OptionName, OptionOutput } from './option-table.js'
@@ -536,7 +537,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
     // What is being compiled may have the session replaced, and what is being enabled, too.
     await this.#sessions.compiled()
     if (this.#aborted === undefined) this.#end('closed')
-    await this.#session.request('close', [], ({ reason }) => reason).catch(() => {})
+    if (!isLeaving()) await this.#session.request('close', [], ({ reason }) => reason).catch(() => {})
     this.#session.dispose()
     this.#processes.close()
     this.#opening.dispose()

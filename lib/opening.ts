@@ -165,7 +165,7 @@ function explainOpen(failure: NativeFailure, library: LibraryLocation): string {
     case 'ERR_DTRACE_PERMISSION':
       return `no permission to use DTrace: ${reason}; run as root`
     case 'ERR_DTRACE_OPTION':
-      return `an option is not accepted: ${reason}`
+      return `an option is not accepted: ${reason}; docs/options.md has their names, and what each takes`
     default:
       return `libdtrace can't be opened: ${reason}; run \`dtrace-watch doctor\` to see what it lacks`
   }

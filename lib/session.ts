@@ -12,6 +12,7 @@ import {
 } from './host/commands.js'
 import type { Receive, SessionHost } from './host/host.js'
 import type { NativeFailure, NativeReply, SessionMessage } from './host/messages.js'
+import { isLeaving } from './leaving.js'
 
 /** Turns a failed command into an error that says what to do; the session adds libdtrace's words to it. */
 export type Explain = (failure: NativeFailure) => string | DTraceError
@@ -103,7 +104,7 @@ export class Session {
   dispose(): void {
     this.#disposed = true
     this.#forgetExit()
-    this.#host.dispose(false)
+    this.#host.dispose(isLeaving())
     // The thread answers no more.
     this.#rejectAll(new DTraceError('ERR_DTRACE_STATE', 'the consumer is closed'))
   }

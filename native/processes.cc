@@ -13,7 +13,8 @@ namespace dtc {
 namespace {
 
 Failure NotHeld(pid_t pid) {
-  return {"ERR_DTRACE_STATE", "process " + std::to_string(pid) + " is not held by this consumer (any more: it may have ended, or been released)"};
+  return {"ERR_DTRACE_STATE", "process " + std::to_string(pid) +
+                                  " is not held by this consumer (any more: it may have ended, or been released)"};
 }
 
 }  // namespace

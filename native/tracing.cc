@@ -24,6 +24,9 @@ constexpr const char* kWaitForData = "0";
 constexpr std::chrono::nanoseconds kMostLateness = std::chrono::milliseconds(10);
 // While firings wait, nothing wakes the thread but time.
 constexpr std::chrono::nanoseconds kLeastInterval = std::chrono::milliseconds(1);
+// What the kernel passes over is asked for this often, or as seldom as makes the asking cost a ten-thousandth of a CPU.
+constexpr std::chrono::nanoseconds kMissesInterval = std::chrono::seconds(1);
+constexpr std::chrono::nanoseconds kMissesIntervalOfOne = std::chrono::milliseconds(10);
 constexpr const char* kProcfsPath = "procfspath";
 constexpr const char* kSwitchrate = "switchrate";
 // Where libdtrace 2 stops a process that it starts, which it is not asked to do here. With any other value it sets a
@@ -267,6 +270,7 @@ bool Tracing::InstallHandlers() {
 
 Result Tracing::Go() {
   around_.wakeup.Look();
+  misses_.Look();
   if (GoInView() != 0) {
     Failure failure = LibraryFailure("ERR_DTRACE_ENABLE");
     if (failure.error == EPERM || failure.error == EACCES) failure.code = "ERR_DTRACE_PERMISSION";
@@ -278,6 +282,7 @@ Result Tracing::Go() {
     switchrate_ = std::chrono::nanoseconds(static_cast<int64_t>(rate));
   }
   can_wait_ = around_.wakeup.Join();
+  misses_.Join();
   Pace();
   if (!can_wait_ && switchrate_.count() == 0) switchrate_ = std::chrono::milliseconds(1);
   running_ = true;
@@ -322,6 +327,7 @@ void Tracing::Work() {
     firings_->Release(looked - Interval() - std::max(Interval(), kMostLateness));
     firings_->Flush();
     if (firings_->holds() != held) Pace();
+    if (looked >= next_misses_) TellOfMisses();
   }
 }
 
@@ -348,6 +354,18 @@ void Tracing::Finish() {
   }
   firings_->Release(Clock::time_point::max());
   firings_->Flush(true);
+  TellOfMisses();
+}
+
+void Tracing::TellOfMisses() {
+  const auto pause = std::max<std::chrono::nanoseconds>(kMissesInterval, kMissesIntervalOfOne * misses_.programs());
+  next_misses_ = Clock::now() + pause;
+  const uint64_t total = misses_.Count();
+  const uint64_t count = total - missed_;
+  if (count == 0) return;
+  missed_ = total;
+  around_.sink(Drop{"missed", std::nullopt, count, total,
+                    std::to_string(count) + " firings were passed over by the kernel, in the middle of another one\n"});
 }
 
 void Tracing::Fail() {

@@ -99,6 +99,7 @@ class Tracing {
   void Finish();
   void Fail();
   void LeaveQuickly();
+  void TellOfMisses();
   Failure LibraryFailure(const char* code) const;
 
   const Surroundings around_;
@@ -113,6 +114,9 @@ class Tracing {
   std::unique_ptr<Probes> probes_;
   std::vector<dtrace_prog_t*> programs_;
   uint32_t next_statement_ = 0;
+  platform::Misses misses_;
+  uint64_t missed_ = 0;
+  Clock::time_point next_misses_;
   bool enabled_ = false;
   bool running_ = false;
   bool can_wait_ = false;  // dtrace_work() may wait for data: see platform::Wakeup

@@ -12,10 +12,10 @@ export const exitCodes = {
 export const EXIT_CODE_HELP = `
 Exit status:
   0    done, or stopped by Ctrl-C or SIGTERM
-  1    failed while running: the session died, or the last changes could not be delivered to the target
-  2    an option, directory, target or D program that can't be used
+  1    failed while running: the session died, the output can't be written, or the last of what happened could not be delivered
+  2    an option, argument or D program that can't be used
   3    DTrace is not available: no libdtrace, no permission, no tracefs (dtrace-watch doctor says what to do)
-  130  a second Ctrl-C: stopped at once, undelivered changes are lost
+  130  a second Ctrl-C: stopped at once, what is not delivered yet is lost
 `
 
 const UNAVAILABLE: ReadonlySet<DTraceErrorCode> = new Set<DTraceErrorCode>([

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { Consumer } from '../consumer.js'
 import { DTraceError } from '../errors.js'
 import type { Stability } from '../host/commands.js'
+import { leave } from '../leaving.js'
 import { printable } from '../printable.js'
 import type { ProbeDescription } from '../probes.js'
 import type { Probe } from '../record/decoder.js'
@@ -61,6 +62,7 @@ async function listProbes(filters: string[], flags: ProbesFlags): Promise<void> 
       }
     }
   } finally {
+    leave()
     await consumer.close()
   }
 }

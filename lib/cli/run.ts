@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { formatAggregations, isPrinted } from '../aggregation/format.js'
 import { Consumer } from '../consumer.js'
 import { DTraceError } from '../errors.js'
+import { leave } from '../leaving.js'
 import type { TracedProcess } from '../processes.js'
 import type { DTraceRecord } from '../record/decoder.js'
 import { addDTraceOption, collect, collectPid, type DTraceOptions, words } from './arguments.js'
@@ -88,6 +89,7 @@ async function run(source: string | { file: string }, args: string[], flags: Run
     await Promise.race([consumer.stop(), interrupt.forced()])
     if (!interrupt.force.aborted) await printAggregations(consumer, output)
   } finally {
+    leave()
     await consumer.close()
   }
   if (interrupt.force.aborted) process.exitCode = exitCodes.forced

@@ -1,6 +1,7 @@
 /** The course that all subcommands with a watcher take: start, say so, tell what comes, and stop when asked. */
 import type { EventEmitter } from 'node:events'
 import type { Command } from 'commander'
+import { leave } from '../leaving.js'
 import type { WatcherEvents } from '../watch/index.js'
 import { addDTraceOption } from './arguments.js'
 import { exitCodes } from './exit-codes.js'
@@ -61,6 +62,7 @@ export async function watch<Watching extends Watched>(
     await Promise.race([interrupt.stopped(), failed])
     course.stopping?.(watcher, output)
   } finally {
+    leave()
     await watcher.stop()
   }
   return watcher

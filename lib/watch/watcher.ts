@@ -17,6 +17,7 @@ import { printableLines } from '../printable.js'
 import type { DTraceRecord } from '../record/decoder.js'
 import { emitApart } from './emit.js'
 import { EventQueue } from './event-queue.js'
+import { describeIssue } from './issue.js'
 
 /** What every watcher's `start` takes. With `signal` it stops when that aborts; its loop rejects with the reason then. */
 export interface WatcherOptions extends Abortable {
@@ -56,7 +57,8 @@ export interface WatcherEvents {
  * @throws DTraceError `ERR_DTRACE_ARGUMENT` that names the option
  */
 export function checkOptions<Checked>(who: string, schema: z.ZodType<Checked>, options: unknown): Checked {
-  const result = schema.safeParse(options)
+  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+  const result = schema.safeParse(options, { error: (issue) => describeIssue(issue, known) })
   if (result.success) return result.data
   const [issue] = result.error.issues
   const where = issue?.path.length ? `${issue.path.join('.')}: ` : ''

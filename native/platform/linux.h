@@ -19,6 +19,7 @@
 #include "linux/keeper.h"
 #include "linux/leave.h"
 #include "linux/loader_breakpoint.h"
+#include "linux/misses.h"
 #include "linux/process.h"
 #include "linux/process_status.h"
 #include "linux/procfs_view.h"

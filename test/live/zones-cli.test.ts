@@ -27,11 +27,7 @@ describe('dtrace-watch zones', () => {
     await watch.until('its first line', ({ text }) => text.includes('Watching zones after'))
     await containers.run('runc', 'zonetest-not', ['true'])
     await containers.run('runc', 'zonetest-aap', ['sh', '-c', 'sleep 0.05; exit 3'])
-    await containers.run('runc', 'zonetest-gone', ['/no/such/command'])
-    const { text } = await watch.until(
-      'the failed boot',
-      (now) => now.text.includes('Zone zonetest-gone') && now,
-    )
+    const { text, missed } = await failedBoot(watch)
     const time = String.raw`\d\d:\d\d:\d\d\.\d{3}`
     const lines = text.trimEnd().split('\n').slice(1)
     expect(lines).toEqual([
@@ -48,8 +44,26 @@ describe('dtrace-watch zones', () => {
         ),
       ),
     ])
-    expect(await watch.stop()).toMatchObject({ code: 0, signal: null, stderr: '' })
+    expect(await watch.stop()).toMatchObject({ code: 0, signal: null, ...(missed ? {} : { stderr: '' }) })
   })
+
+  /**
+   * A kernel may pass over a probe, as Linux 7.2 does at one of some hundred firings in the laboratory. That is told, and a boot that
+   * failed meanwhile can't be found afterwards: then another one is made.
+   */
+  async function failedBoot(watch: Cli): Promise<{ text: string; missed: boolean }> {
+    const MISSED = 'passed over by the kernel'
+    for (let warnings = 0; ; ) {
+      await containers.run('runc', 'zonetest-gone', ['/no/such/command'])
+      const { text, told } = await watch.until('the failed boot', (now) => {
+        const told = now.text.split(MISSED).length - 1
+        return (now.text.includes('Zone zonetest-gone') || told > warnings) && { text: now.text, told }
+      })
+      if (text.includes('Zone zonetest-gone'))
+        return { text: text.replace(/^.*passed over by the kernel.*\n/gm, ''), missed: told > 0 }
+      warnings = told
+    }
+  }
 
   it('--json has everything, and the filters apply', async () => {
     const watch = new Cli(['zones', '--json', '--runtime', 'crun', '--event', 'boot', '--event', 'failed'])

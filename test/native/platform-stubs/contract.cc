@@ -76,6 +76,10 @@ static_assert(kIs<void, decltype(std::declval<Wakeup&>().Clear())>);
 // Around a session.
 static_assert(std::is_constructible_v<ProcfsView, const std::string&>);
 static_assert(kIs<const std::string&, decltype(std::declval<const ProcfsView&>().path())>);
+static_assert(kIs<void, decltype(std::declval<Misses&>().Look())>);
+static_assert(kIs<void, decltype(std::declval<Misses&>().Join())>);
+static_assert(kIs<uint64_t, decltype(std::declval<const Misses&>().Count())>);
+static_assert(kIs<size_t, decltype(std::declval<const Misses&>().programs())>);
 static_assert(kIs<void, decltype(std::declval<Leave&>().Look())>);
 static_assert(kIs<void, decltype(std::declval<const Leave&>().TakeProbesAway())>);
 static_assert(kIs<bool, decltype(SignalProbe(std::declval<const uint64_t (&)[4]>()))>);

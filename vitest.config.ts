@@ -10,7 +10,7 @@ const slowness = Number(process.env.DTRACE_TEST_SLOWNESS ?? 1)
 /** Probes are the whole machine's, and libdtrace is one per process: one file at a time, each in a process of its own. */
 const oneByOne = {
   globalSetup: ['test/live/setup.ts'],
-  setupFiles: process.env.DTRACE_TEST_NODE ? ['test/native/sanitized.ts'] : [],
+  setupFiles: process.env.DTRACE_TEST_NODE ? ['test/native/sanitized.mjs'] : [],
   pool: 'forks' as const,
   fileParallelism: false,
   testTimeout: 60_000 * slowness,

@@ -84,10 +84,13 @@ function runtimeOf(kind) {
   return realpathSync(file)
 }
 
-/** Node.js with the runtime, for tests that start it: see test/native/sanitized.ts. */
+/** Node.js with the runtime, for tests that start it: see test/native/sanitized.mjs. */
 function nodeCommand(kind, folder) {
   const path = join(folder, 'node')
-  writeFileSync(path, `#!/bin/sh\nLD_PRELOAD='${runtimeOf(kind)}' exec '${process.execPath}' "$@"\n`)
+  writeFileSync(
+    path,
+    `#!/bin/sh\nLD_PRELOAD='${runtimeOf(kind)}' exec '${process.execPath}' --import '${inRoot('test', 'native', 'sanitized.mjs')}' "$@"\n`,
+  )
   chmodSync(path, 0o755)
   return path
 }

@@ -12,7 +12,7 @@ export const exitCodes = {
 export const EXIT_CODE_HELP = `
 Exit status:
   0    done, or stopped by Ctrl-C or SIGTERM
-  1    failed while running: the session died, the output can't be written, or the last of what happened could not be delivered
+  1    failed while running: the session died, or the last of what happened could not be told or delivered
   2    an option, argument or D program that can't be used
   3    DTrace is not available: no libdtrace, no permission, no tracefs (dtrace-watch doctor says what to do)
   130  a second Ctrl-C: stopped at once, what is not delivered yet is lost

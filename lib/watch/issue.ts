@@ -22,15 +22,19 @@ export function describeIssue(issue: Issue, known: readonly string[]): string | 
     }
     case 'invalid_type':
       return expected([issue.expected], issue.input)
-    case 'invalid_union': {
-      const types = issue.errors.flatMap((branch) =>
-        branch.flatMap((one) => (one.code === 'invalid_type' && one.path.length === 0 ? [one.expected] : [])),
-      )
-      return expected(types, issue.input)
-    }
+    case 'invalid_union':
+      return expected(issue.errors.flatMap(typesOf), issue.input)
     default:
       return undefined
   }
+}
+
+/** Those of the value itself; a union may have unions in it. */
+function typesOf(issues: readonly z.core.$ZodIssue[]): string[] {
+  return issues.flatMap((issue) => {
+    if (issue.code === 'invalid_union') return issue.errors.flatMap(typesOf)
+    return issue.code === 'invalid_type' && issue.path.length === 0 ? [issue.expected] : []
+  })
 }
 
 function expected(types: readonly string[], input: unknown): string {
@@ -38,5 +42,5 @@ function expected(types: readonly string[], input: unknown): string {
   const wanted = words.length === 0 ? 'something else' : words.join(' or ')
   if (input === undefined) return `is missing: it is ${wanted}`
   const given = typeof input === 'object' ? JSON.stringify(input) : String(input)
-  return `is ${wanted}, not ${given}`
+  return Array.isArray(input) ? `is a list of ${wanted}, not ${given}` : `is ${wanted}, not ${given}`
 }

@@ -25,7 +25,7 @@ describe('the options of a zone monitor', () => {
       'events.1: "reboot" is no event; there are present, boot, shutdown, failed',
     ],
     [{ queueLimit: 0 }, 'queueLimit'],
-    [{ name: 'web' }, '"name"'],
+    [{ name: 'web' }, "there is no option 'name'; there are signal, "],
     ['web', 'ZoneMonitor'],
     [null, 'ZoneMonitor'],
   ])('%j is refused: %s', async (options, message) => {

@@ -34,8 +34,8 @@ const char* Kind(dtrace_dropkind_t kind) {
 Drop ToDrop(const dtrace_dropdata_t& data) {
   const char* message = data.dtdda_msg == nullptr ? "" : data.dtdda_msg;
   std::optional<uint32_t> cpu;
-  // DTRACE_CPUALL, which not every libdtrace's header has, is -1.
-  if (data.dtdda_cpu >= 0) cpu = static_cast<uint32_t>(data.dtdda_cpu);
+  // DTRACE_CPUALL, which not every libdtrace's header has, is -1, and a number may be unsigned.
+  if (static_cast<int>(data.dtdda_cpu) >= 0) cpu = static_cast<uint32_t>(data.dtdda_cpu);
   return {Kind(data.dtdda_kind), cpu, data.dtdda_drops, data.dtdda_total, message};
 }
 

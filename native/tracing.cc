@@ -365,7 +365,7 @@ void Tracing::TellOfMisses() {
   if (count == 0) return;
   missed_ = total;
   around_.sink(Drop{"missed", std::nullopt, count, total,
-                    std::to_string(count) + " firings were passed over by the kernel, in the middle of another one\n"});
+                    std::to_string(count) + " firing(s) passed over by the kernel, in the middle of another one"});
 }
 
 void Tracing::Fail() {

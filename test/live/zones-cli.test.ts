@@ -72,7 +72,9 @@ describe('dtrace-watch zones', () => {
     await containers.run('crun', 'zonetest-noot', ['true'], { hostname: 'noot' })
     await containers.run('crun', 'zonetest-mies', ['/no/such/command'])
     await watch.event('zone', ({ zone_name }) => zone_name === 'zonetest-mies')
-    expect(watch.events.slice(1)).toEqual([
+    // What the kernel passed over, as in failedBoot(), is told among them.
+    const told = watch.events.filter(({ type, kind }) => type !== 'drop' || kind !== 'missed')
+    expect(told.slice(1)).toEqual([
       {
         type: 'zone',
         event: 'boot',
@@ -93,7 +95,7 @@ describe('dtrace-watch zones', () => {
       },
       expect.objectContaining({ type: 'zone', event: 'failed', zone_name: 'zonetest-mies', runtime: 'crun' }),
     ])
-    expect(await watch.stop('SIGTERM')).toMatchObject({ code: 0, stderr: '' })
+    expect(await watch.stop('SIGTERM')).toMatchObject({ code: 0 })
   })
 
   it('its D script runs under dtrace(1), too, where that is at hand', async ({ skip }) => {

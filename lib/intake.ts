@@ -7,7 +7,7 @@ import { optionValue } from './options.js'
 import { RecordBatch, type Source } from './record/batch.js'
 import { createDecoder, type Decoder, type DTraceRecord, type Int64, type Probe } from './record/decoder.js'
 import { schemaOf } from './record/schema.js'
-import { type StringEncoding, WireBatch } from './record/wire.js'
+import { type StringEncoding, Views, WireBatch } from './record/wire.js'
 
 type MessageOf<Type extends SessionMessage['type']> = Extract<SessionMessage, { type: Type }>
 
@@ -21,6 +21,8 @@ export class Intake {
   #decoders = new Map<number, Decoder>()
   #probes = new Map<number, Probe>()
   #sources: Source[] = []
+  /** Of the memory in which the last batch was; the next one is mostly in the same. */
+  #views: Views | undefined
 
   constructor(int64: Int64, strings: StringEncoding) {
     this.#int64 = int64
@@ -47,11 +49,13 @@ export class Intake {
     this.#sources[source] = { probe: this.#probe(probe), decoder }
   }
 
-  batch({ data }: MessageOf<'batch'>): RecordBatch<DTraceRecord> {
-    const batch = new RecordBatch<DTraceRecord>(new WireBatch(data, this.#strings), this.#sources, this.stats)
+  batch({ data, offset, length }: MessageOf<'batch'>): RecordBatch<DTraceRecord> {
+    if (this.#views?.data !== data) this.#views = new Views(data)
+    const wire = new WireBatch(this.#views, this.#strings, offset, length)
+    const batch = new RecordBatch<DTraceRecord>(wire, this.#sources, this.stats)
     this.stats.records += batch.length
     this.stats.batches++
-    this.stats.bytes += data.byteLength
+    this.stats.bytes += length
     return batch
   }
 

@@ -23,12 +23,17 @@ export interface NativeConsumer {
 export interface NativeAddon {
   /**
    * `receive` is called for each message, in order: JSON as `lib/host/messages.ts` declares it, bytes beside it, or both. Bytes
-   * alone are a batch of records.
+   * alone are a batch of records: `length` of them at `offset`, in memory in which other batches are, too.
    *
    * @throws an error with code `ERR_DTRACE_BUSY` while another session is live in this process
    */
   NativeConsumer: new (
-    receive: (json: string | undefined, data: ArrayBuffer | undefined) => void,
+    receive: (
+      json: string | undefined,
+      data: ArrayBuffer | undefined,
+      offset: number,
+      length: number,
+    ) => void,
   ) => NativeConsumer
   /** What libdtrace is called on this platform. */
   libraryName: string

@@ -41,9 +41,9 @@ export class Session {
 
   /** @throws what `start` throws */
   constructor(start: (receive: Receive) => SessionHost, receive: (message: SessionMessage) => void) {
-    this.#host = start((message, data) => {
+    this.#host = start((message, data, offset, length) => {
       if (message === undefined) {
-        if (data !== undefined) receive({ type: 'batch', data })
+        if (data !== undefined) receive({ type: 'batch', data, offset, length })
       } else if (message.type === 'reply') this.#settle(message, data)
       else {
         if (message.type === 'gone') {

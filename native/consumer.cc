@@ -17,7 +17,7 @@ void ThrowWithCode(Napi::Env env, const char* code, const char* message) {
 // Undefined where there are none. Empty where there is no memory, or while the environment is being terminated.
 Napi::Value ToArrayBuffer(Napi::Env env, const std::vector<char>& data) {
   if (data.empty()) return env.Undefined();
-  // A copy into memory that the JavaScript heap owns: 0.01 µs a record, and nothing to release later.
+  // A copy into memory that the JavaScript heap owns: nothing is to be released later.
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, data.size());
   if (!buffer.IsEmpty()) std::memcpy(buffer.Data(), data.data(), data.size());
   return buffer;
@@ -78,12 +78,35 @@ void Consumer::CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer,
   if (consumer->session_) consumer->session_->Taken(packet->kind);
   const Napi::HandleScope scope(env);
   const Napi::Value json = ToString(env, packet->json);
-  const Napi::Value data = ToArrayBuffer(env, packet->data);
+  const Napi::Value data = consumer->DataOf(env, *packet);
   // While a worker is being terminated nothing can be made or called, and no exception says so.
-  if (!json.IsEmpty() && !data.IsEmpty()) receive.Call({json, data});
+  if (!json.IsEmpty() && !data.IsEmpty()) {
+    const size_t offset = packet->place ? packet->place->offset : 0;
+    const size_t length = packet->place ? packet->place->size : packet->data.size();
+    receive.Call({json, data, Napi::Number::New(env, static_cast<double>(offset)),
+                  Napi::Number::New(env, static_cast<double>(length))});
+  }
   if (env.IsExceptionPending()) {
     // A listener has thrown. That is an uncaught exception, as with any EventEmitter; the session goes on.
     napi_fatal_exception(env, env.GetAndClearPendingException().Value());
+  }
+}
+
+Napi::Value Consumer::DataOf(Napi::Env env, const Packet& packet) {
+  while (packet.place && slabs_.front().number != packet.place->slab) slabs_.pop_front();
+  if (packet.kind == PacketKind::kBatch) LendSlabs(env);
+  if (!packet.place) return ToArrayBuffer(env, packet.data);
+  return slabs_.front().buffer.Value();
+}
+
+// One that is being filled and one that follows it. Who has no records needs none.
+void Consumer::LendSlabs(Napi::Env env) {
+  constexpr size_t kAhead = 2;
+  while (session_ && slabs_.size() < kAhead) {
+    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, Slabs::kSize);
+    if (buffer.IsEmpty()) return;
+    session_->Lend(next_slab_, static_cast<char*>(buffer.Data()));
+    slabs_.push_back({next_slab_++, Napi::Persistent(buffer)});
   }
 }
 
@@ -113,6 +136,7 @@ void Consumer::Dispose(const Napi::CallbackInfo& info) {
 void Consumer::End() {
   if (!session_) return;
   session_.reset();
+  slabs_.clear();
   // Not Release(): what the session has still sent, when it ended before its time, finds nobody any more.
   function_.Abort();
   napi_remove_env_cleanup_hook(Env(), OnExit, this);

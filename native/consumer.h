@@ -4,6 +4,8 @@
 
 #include <napi.h>
 
+#include <cstdint>
+#include <deque>
 #include <memory>
 
 #include "protocol.h"
@@ -15,7 +17,8 @@ class Consumer : public Napi::ObjectWrap<Consumer> {
  public:
   static Napi::Function Define(Napi::Env env);
 
-  // new NativeConsumer(receive): receive(json, data) is called for every message of the session, in order.
+  // new NativeConsumer(receive): receive(json, data, offset, length) is called for every message of the session, in
+  // order.
   explicit Consumer(const Napi::CallbackInfo& info);
   ~Consumer() override;
   Consumer(const Consumer&) = delete;
@@ -32,9 +35,18 @@ class Consumer : public Napi::ObjectWrap<Consumer> {
   void Unref(const Napi::CallbackInfo& info);
 
   void End();
+  Napi::Value DataOf(Napi::Env env, const Packet& packet);
+  void LendSlabs(Napi::Env env);
 
   Function function_;
   std::unique_ptr<Session> session_;
+
+  struct Slab {
+    uint32_t number;
+    Napi::Reference<Napi::ArrayBuffer> buffer;
+  };
+  std::deque<Slab> slabs_;  // lent and not used up, in the order in which they are used
+  uint32_t next_slab_ = 0;
 };
 
 }  // namespace dtc

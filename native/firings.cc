@@ -8,11 +8,12 @@
 namespace dtc {
 
 Firings::Firings(const Library& library, const Handle& handle, Symbols* symbols, Aggregations* aggregations,
-                 Extras extras, InFlight* in_flight, const std::function<void(Message)>& sink)
+                 Extras extras, InFlight* in_flight, Slabs* slabs, const std::function<void(Message)>& sink)
     : library_(library),
       handle_(handle),
       aggregations_(*aggregations),
       in_flight_(*in_flight),
+      slabs_(*slabs),
       sink_(sink),
       sources_(library, handle.get(), extras, sink),
       recorder_(extras, *symbols) {}
@@ -126,8 +127,10 @@ void Firings::Flush(bool last) {
   if (in_flight_.faults < InFlight::kMostFaults || last) FlushFaults();
   RecordBatch& records = recorder_.batch();
   if (records.empty()) return;
-  Batch batch{std::vector<char>(records.size())};
-  records.Finish(batch.data.data());
+  const size_t size = records.size();
+  Batch batch{slabs_.Take(size)};
+  if (!batch.place) batch.data.resize(size);
+  records.Finish(batch.place ? batch.place->data : batch.data.data());
   in_flight_.batches++;
   sink_(std::move(batch));
 }

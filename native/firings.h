@@ -11,6 +11,7 @@
 #include "libdtrace.h"
 #include "message.h"
 #include "recorder.h"
+#include "slabs.h"
 #include "sources.h"
 #include "symbols.h"
 
@@ -19,7 +20,7 @@ namespace dtc {
 class Firings {
  public:
   Firings(const Library& library, const Handle& handle, Symbols* symbols, Aggregations* aggregations, Extras extras,
-          InFlight* in_flight, const std::function<void(Message)>& sink);
+          InFlight* in_flight, Slabs* slabs, const std::function<void(Message)>& sink);
 
   // A program that has been compiled.
   void Expect(uint32_t number, dtrace_prog_t* program) { sources_.Expect(number, program); }
@@ -57,6 +58,7 @@ class Firings {
   const Handle& handle_;
   Aggregations& aggregations_;
   InFlight& in_flight_;
+  Slabs& slabs_;
   const std::function<void(Message)>& sink_;
   Sources sources_;
   Recorder recorder_;

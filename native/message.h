@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "slabs.h"
 #include "statement.h"
 
 namespace dtc {
@@ -46,8 +47,10 @@ struct NewSource {
   std::optional<Statement> layout = {};  // with a statement's first source
 };
 
+// In memory that JavaScript has lent, or in its own.
 struct Batch {
-  std::vector<char> data;
+  std::optional<SlabPlace> place = {};
+  std::vector<char> data = {};
 };
 
 struct Drop {

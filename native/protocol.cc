@@ -38,7 +38,7 @@ struct Encoder {
     return Control(object);
   }
 
-  Packet operator()(Batch&& batch) const { return {PacketKind::kBatch, {}, std::move(batch.data)}; }
+  Packet operator()(Batch&& batch) const { return {PacketKind::kBatch, {}, std::move(batch.data), batch.place}; }
 
   Packet operator()(Drop&& drop) const {
     json::Object object = Of("drop");

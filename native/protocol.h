@@ -25,6 +25,7 @@ struct Packet {
   PacketKind kind;
   std::string json;        // empty: a batch
   std::vector<char> data;  // empty: none
+  std::optional<SlabPlace> place = {};  // of a batch that is in a slab, which only a session in this process has
 };
 
 Packet Encode(Message message);

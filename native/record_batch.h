@@ -11,11 +11,13 @@
 // The text is one region so that JavaScript decodes it in one call and slices it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
 #include <vector>
 
+#include "byte_buffer.h"
 #include "flow.h"
 #include "statement.h"
 
@@ -37,16 +39,28 @@ class RecordBatch {
  public:
   // Begins a record; its fields follow through the Put functions.
   void Begin(const Statement& statement, uint32_t source, uint32_t cpu) {
-    record_ = records_.size();
-    records_.resize(record_ + statement.wire_size);
+    record_ = records_.Extend(statement.wire_size);
     Store(0, source);
     Store(4, cpu);
     count_++;
   }
 
-  // 1, 2, 4 or 8 bytes, as they are.
+  // 1, 2, 4 or 8 bytes, as they are. (A size that the compiler knows is one instruction, any other one a call.)
   void PutInt(const Field& field, const char* data) {
-    std::memcpy(&records_[record_ + field.wire_offset], data, field.source_size);
+    char* to = record_ + field.wire_offset;
+    switch (field.source_size) {
+      case 1:
+        *to = *data;
+        break;
+      case 2:
+        std::memcpy(to, data, 2);
+        break;
+      case 4:
+        std::memcpy(to, data, 4);
+        break;
+      default:
+        std::memcpy(to, data, 8);
+    }
   }
 
   // Up to the first NUL, at most the field's size.
@@ -73,26 +87,24 @@ class RecordBatch {
     uint32_t offset = 0;
     uint32_t length = 0;
     uint32_t batch = 0;
-    uint64_t hash = 0;
   };
 
-  void Store(uint32_t at, uint32_t value) { std::memcpy(&records_[record_ + at], &value, sizeof value); }
+  void Store(uint32_t at, uint32_t value) { std::memcpy(record_ + at, &value, sizeof value); }
   uint32_t Intern(const char* data, uint32_t length);
   void PutPlace(uint32_t at, uint32_t offset, uint32_t length) {
     Store(at, offset);
     Store(at + 4, length);
   }
 
-  std::vector<char> records_;
-  std::vector<char> text_;
-  std::vector<char> bytes_;
-  size_t record_ = 0;
+  ByteBuffer records_;
+  ByteBuffer text_;
+  ByteBuffer bytes_;
+  char* record_ = nullptr;  // the one that is being written
   uint32_t count_ = 0;
-  bool ascii_ = true;
   // Most strings come again and again (a program's name, a directory): each goes onto the wire once in a batch.
   // A small table without chains is enough: a miss costs only the copy.
   static constexpr size_t kInternSlots = 256;
-  std::vector<Interned> interned_ = std::vector<Interned>(kInternSlots);
+  std::array<Interned, kInternSlots> interned_;
   uint32_t batch_ = 1;
 };
 

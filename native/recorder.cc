@@ -41,12 +41,21 @@ void Recorder::Pack(const Source& source, uint32_t cpu, const char* data) {
   batch_.Begin(statement, source.number, cpu);
   for (const Field& field : statement.fields) {
     const char* value = data + field.source_offset;
-    if (field.companion_size == 0) {
-      PutField(&batch_, &symbols_, field, value);
-    } else if (field.kind == FieldKind::kPrinted) {
-      batch_.PutPrinted(field, Companion(field, data), value);
-    } else {
-      batch_.PutBytes(field, value, SizeOfBytes(field, data));
+    switch (field.kind) {
+      case FieldKind::kInt:
+        batch_.PutInt(field, value);
+        break;
+      case FieldKind::kString:
+        batch_.PutString(field, value);
+        break;
+      case FieldKind::kPrinted:
+        batch_.PutPrinted(field, Companion(field, data), value);
+        break;
+      case FieldKind::kBytes:
+        batch_.PutBytes(field, value, field.companion_size == 0 ? field.source_size : SizeOfBytes(field, data));
+        break;
+      default:
+        PutField(&batch_, &symbols_, field, value);
     }
   }
 }

@@ -23,7 +23,7 @@ std::unique_ptr<Session> Session::Start(Sink sink, ShowPid show_pid) {
 
 Session::Session(Sink sink, ShowPid show_pid)
     : sink_(std::move(sink)),
-      tracing_({sink_, show_pid, wakeup_, in_flight_, [this] { LookAtProcesses(); }}),
+      tracing_({sink_, show_pid, wakeup_, in_flight_, slabs_, [this] { LookAtProcesses(); }}),
       thread_(&Session::Run, this) {}
 
 Session::~Session() {

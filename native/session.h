@@ -47,6 +47,8 @@ class Session {
 
   // JavaScript has taken one: room for one more.
   void Taken(PacketKind kind);
+  // Memory of Slabs::kSize bytes for batches to come, which is there for as long as the session.
+  void Lend(uint32_t slab, char* data) { slabs_.Lend(slab, data); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -82,6 +84,7 @@ class Session {
   bool abandoned_ = false;
   bool processes_end_ = false;  // some may have ended
   InFlight in_flight_;
+  Slabs slabs_;
   std::atomic<int64_t> working_since_{0};  // milliseconds of the steady clock; 0: not in dtrace_work()
   platform::Wakeup wakeup_;
 

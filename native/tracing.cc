@@ -14,8 +14,11 @@
 namespace dtc {
 namespace {
 
-// How often exit() and drops are looked for: with each dtrace_work(), but no oftener than this.
-constexpr const char* kStatusrate = "10ms";
+// How often drops are looked for: with each dtrace_work(), but no oftener than this, since it takes several system
+// calls. So is the end of tracing; when a record of exit() has come, it is looked for at once.
+constexpr const char* kStatusrateName = "statusrate";
+constexpr const char* kStatusrate = "100ms";
+constexpr const char* kAtOnce = "1us";
 // dtrace_work() with a switchrate of a microsecond returns at once; with 0 it waits for data, up to a second.
 constexpr const char* kDoNotWait = "1us";
 constexpr const char* kWaitForData = "0";
@@ -86,7 +89,7 @@ Result Tracing::OpenHandle(const OpenRequest& request) {
 }
 
 Result Tracing::Configure(const OpenRequest& request) {
-  if (library_->dtrace_setopt(handle_->get(), "statusrate", kStatusrate) != 0 ||
+  if (library_->dtrace_setopt(handle_->get(), kStatusrateName, kStatusrate) != 0 ||
       (platform::kSetsBreakpoints && library_->dtrace_setopt(handle_->get(), kEvaltime, kEvaltimeExec) != 0)) {
     return LibraryFailure("ERR_DTRACE_OPTION");
   }
@@ -150,7 +153,7 @@ Result Tracing::GetOption(const std::string& name) {
 Result Tracing::SetExtras(Extras extras) {
   if (!programs_.empty()) return Failure{"ERR_DTRACE_STATE", "a program is compiled already"};
   firings_ = std::make_unique<Firings>(*library_, *handle_, symbols_.get(), aggregations_.get(), extras,
-                                       &around_.in_flight, around_.sink);
+                                       &around_.in_flight, &around_.slabs, around_.sink);
   return Success{};
 }
 
@@ -327,6 +330,7 @@ void Tracing::Work() {
     firings_->Release(looked - Interval() - std::max(Interval(), kMostLateness));
     firings_->Flush();
     if (firings_->holds() != held) Pace();
+    if (firings_->exit_status()) library_->dtrace_setopt(handle_->get(), kStatusrateName, kAtOnce);
     if (looked >= next_misses_) TellOfMisses();
   }
 }

@@ -48,6 +48,7 @@ class Tracing {
     ShowPid show_pid;
     platform::Wakeup& wakeup;
     InFlight& in_flight;
+    Slabs& slabs;
     // Called on some other thread when a process may have ended: see TellOfProcesses().
     std::function<void()> processes_end;
   };

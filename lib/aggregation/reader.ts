@@ -2,10 +2,10 @@
  * Reads what `native/aggregation_rows.cc` writes.
  */
 import type { NativeAggregations, NativeAggregationVariable } from '../host/messages.js'
-import { createDecoder, type Decoder, type Int64, type Probe } from '../record/decoder.js'
+import { createDecoder, type Decoder, type DTraceRecord, type Int64, type Probe } from '../record/decoder.js'
 import { schemaOf } from '../record/schema.js'
 import type { Value } from '../record/values.js'
-import { BATCH_HEADER_SIZE, type StringEncoding, WireBatch } from '../record/wire.js'
+import { type StringEncoding, WireBatch } from '../record/wire.js'
 import { type Aggregation, type AggregationVariable, makeAggregation, type Words } from './aggregation.js'
 import type { AggregatingAction } from './values.js'
 
@@ -67,10 +67,12 @@ export class AggregationReader<Wide extends Int64 = Int64> {
     })
     const batch = new WireBatch(data, this.#strings)
     const rows = new Array<JoinedAggregation<Wide>>(batch.count)
-    let position = BATCH_HEADER_SIZE
+    const decoded: DTraceRecord[] = []
+    let position = batch.start
     for (let i = 0; i < rows.length; i++) {
       const shape = shapes[batch.u32[position >> 2] as number] as (typeof shapes)[number]
-      const { values } = shape.decoder.decode(batch, position, NO_PROBE, 0)
+      shape.decoder.decode(batch, position, NO_PROBE, decoded, 0, 1)
+      const { values } = decoded[0] as DTraceRecord
       const key = values.slice(0, shape.keys)
       const aggregations = shape.variables.map(({ variable, size }, at) =>
         makeAggregation<Wide>(key, {

@@ -86,7 +86,7 @@ export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOp
     if (message === undefined) send(taken.batch)
     else if (message.type === 'fault') send(taken.fault)
     try {
-      receive(message, data)
+      receive(message, data, 0, data?.byteLength ?? 0)
     } catch (error) {
       // A listener has thrown. That is an uncaught exception, as with any EventEmitter; the session goes on.
       process.nextTick(() => {
@@ -105,7 +105,7 @@ export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOp
     watch.end()
     if (disposed) return
     const failure: NativeFailure = { code: 'ERR_DTRACE_HOST_EXITED', reason: verdict ?? why, errno: 0 }
-    receive({ type: 'gone', failure, lost: reader.unfinishedRecords }, undefined)
+    receive({ type: 'gone', failure, lost: reader.unfinishedRecords }, undefined, 0, 0)
   })
 
   return {

@@ -3,8 +3,16 @@
  */
 import type { NativeMessage } from './messages.js'
 
-/** Takes each message in order. Without a message, `data` is a batch of records; else what comes beside the message. */
-export type Receive = (message: NativeMessage | undefined, data: ArrayBuffer | undefined) => void
+/**
+ * Takes each message in order. Without a message, `data` has a batch of records, `length` bytes at `offset`; else it is what
+ * comes beside the message.
+ */
+export type Receive = (
+  message: NativeMessage | undefined,
+  data: ArrayBuffer | undefined,
+  offset: number,
+  length: number,
+) => void
 
 export interface SessionHost {
   readonly kind: 'in-process' | 'process'

@@ -9,8 +9,8 @@ export function inProcessHost(receive: Receive): SessionHost {
   const { NativeConsumer } = loadAddon()
   let native: NativeConsumer
   try {
-    native = new NativeConsumer((json, data) =>
-      receive(json === undefined ? undefined : (JSON.parse(json) as NativeMessage), data),
+    native = new NativeConsumer((json, data, offset, length) =>
+      receive(json === undefined ? undefined : (JSON.parse(json) as NativeMessage), data, offset, length),
     )
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_DTRACE_BUSY') throw error

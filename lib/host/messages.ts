@@ -77,7 +77,8 @@ export interface NativeReply {
 
 /** Everything that is no answer to a command, in the order in which it happened. */
 export type SessionMessage =
-  | { type: 'batch'; data: ArrayBuffer }
+  /** `length` bytes at `offset` of `data`, in which other batches may be, too. */
+  | { type: 'batch'; data: ArrayBuffer; offset: number; length: number }
   | {
       type: 'source'
       source: number

@@ -1,7 +1,7 @@
 import { DTraceError } from '../errors.js'
 import type { Decoder, DTraceRecord, Probe } from './decoder.js'
 import type { Value } from './values.js'
-import { BATCH_HEADER_SIZE, type WireBatch } from './wire.js'
+import type { WireBatch } from './wire.js'
 
 /** A clause at a probe: what a record's source number stands for. */
 export interface Source {
@@ -56,12 +56,12 @@ export class RecordBatch<Record = DTraceRecord> implements Iterable<Record> {
   toArray(): Record[] {
     const started = performance.now()
     const records = new Array<Record>(this.length)
-    const { u32 } = this.#wire
-    let position = BATCH_HEADER_SIZE
-    for (let i = 0; i < records.length; i++) {
+    let position = this.#wire.start
+    for (let i = 0; i < records.length; ) {
       const { decoder, probe } = this.#sourceAt(position)
-      records[i] = decoder.decode(this.#wire, position, probe, u32[(position >> 2) + 1] as number) as Record
-      position += decoder.schema.size
+      const next = decoder.decode(this.#wire, position, probe, records, i, records.length)
+      position += (next - i) * decoder.schema.size
+      i = next
     }
     this.#clock.decodeTime += performance.now() - started
     return records
@@ -75,13 +75,14 @@ export class RecordBatch<Record = DTraceRecord> implements Iterable<Record> {
   column(name: string): (Value | undefined)[] {
     const column: (Value | undefined)[] = new Array(this.length)
     let found = this.length === 0
-    let position = BATCH_HEADER_SIZE
-    for (let i = 0; i < this.length; i++) {
+    let position = this.#wire.start
+    for (let i = 0; i < this.length; ) {
       const { decoder } = this.#sourceAt(position)
       const read = decoder.reader(name)
       found ||= read !== undefined
-      column[i] = read?.(this.#wire, position)
-      position += decoder.schema.size
+      const next = read?.(this.#wire, position, column, i, this.length) ?? i + 1
+      position += (next - i) * decoder.schema.size
+      i = next
     }
     if (!found) {
       const names = new Set(

@@ -41,10 +41,26 @@ export type FlowKind = 'entry' | 'return'
 /** 64-bit integers as bigint, or as number where every value fits. */
 export type Int64 = 'bigint' | 'number'
 
-/** Decodes the record that starts at `position` of a batch. */
-export type Decode = (batch: WireBatch, position: number, probe: Probe, cpu: number) => DTraceRecord
-/** Reads one field of the record that starts at `position`. */
-export type Read = (batch: WireBatch, position: number) => Value
+/**
+ * Decodes the record at `position` of a batch, and those that follow it as long as they are of the same clause and probe, into
+ * `records` from `i` on, but not past `end`. Gives back the next `i`.
+ */
+export type DecodeRun = (
+  batch: WireBatch,
+  position: number,
+  probe: Probe,
+  records: unknown[],
+  i: number,
+  end: number,
+) => number
+/** The same of one field. */
+export type ReadRun = (
+  batch: WireBatch,
+  position: number,
+  values: unknown[],
+  i: number,
+  end: number,
+) => number
 
 /** Reads what a `printa()` prints, as `Aggregations::Print` of `native/aggregations.h` writes it. */
 export type ReadRows = (bytes: Uint8Array) => Value
@@ -52,9 +68,9 @@ export type ReadRows = (bytes: Uint8Array) => Value
 /** The reading side of one statement. */
 export interface Decoder {
   readonly schema: Schema
-  readonly decode: Decode
+  readonly decode: DecodeRun
   /** The reader of the field with this name, if there is one. */
-  readonly reader: (name: string) => Read | undefined
+  readonly reader: (name: string) => ReadRun | undefined
 }
 
 const NO_FIELDS = Object.freeze({})
@@ -74,47 +90,64 @@ export function createDecoder(
 ): Decoder {
   const { fields } = schema
   const named = fields.filter((field) => field.name !== undefined)
-  const source = [
-    // A string that is the same as in the record before has the same place in the batch: then it is not made again.
-    'let last',
-    ...fields.map((field, i) => (field.kind === FieldKind.string ? `let at${i} = -1, text${i} = ''` : '')),
-    'return function decode(batch, p, probe, cpu) {',
-    `if (batch !== last) { last = batch; ${fields
-      .map((field, i) => (field.kind === FieldKind.string ? `at${i} = -1;` : ''))
-      .join('')} }`,
-    ...fields.map((field, i) => readExpression(field, i, int64)),
-    `return { probe, cpu, program: ${JSON.stringify(program)},`,
+  const record = [
+    `{ probe, cpu: u32[(p >> 2) + 1], program: ${JSON.stringify(program)},`,
     ...extras(schema),
     `values: [${fields.map((_, i) => `v${i}`).join(', ')}],`,
     named.length === 0
       ? 'fields: NO_FIELDS }'
       : `fields: { ${fields.map((field, i) => (field.name === undefined ? '' : `${JSON.stringify(field.name)}: v${i},`)).join(' ')} } }`,
-    '}',
   ].join('\n')
-  const decode = generate<Decode>(source, readRows)
-  const readers = new Map<string, Read>()
+  const decode = generate<DecodeRun>(
+    run('decode(batch, p, probe, to, i, end)', schema, fields, int64, record),
+    readRows,
+  )
+  const readers = new Map<string, ReadRun | undefined>()
   return {
     schema,
     decode,
     reader: (name) => {
+      if (readers.has(name)) return readers.get(name)
       const field = fields.find((candidate) => candidate.name === name)
-      if (field === undefined) return undefined
-      let read = readers.get(name)
-      if (read === undefined) {
-        read = generate<Read>(
-          `let last, at0 = -1, text0 = ''
-          return function read(batch, p) {
-            if (batch !== last) { last = batch; at0 = -1 }
-            ${readExpression(field, 0, int64)}
-            return v0
-          }`,
-          readRows,
-        )
-        readers.set(name, read)
-      }
+      const read =
+        field && generate<ReadRun>(run('read(batch, p, to, i, end)', schema, [field], int64, 'v0'), readRows)
+      // Names are the caller's, and he may have any number of them that nothing has.
+      if (read !== undefined || readers.size < MOST_NAMES) readers.set(name, read)
       return read
     },
   }
+}
+
+const MOST_NAMES = 1000
+
+/** The source of a function that goes through records of one kind in a row, and makes `value` of each. */
+function run(
+  signature: string,
+  schema: Schema,
+  fields: readonly Field[],
+  int64: Int64,
+  value: string,
+): string {
+  const strings = fields.flatMap((field, i) => (field.kind === FieldKind.string ? [i] : []))
+  const each = (text: (i: number) => string): string => strings.map(text).join(' ')
+  return [
+    // A string that is the same as in the record before has the same place in the batch: then it is not made again. That is
+    // remembered from run to run, for clauses that take turns.
+    `let last; ${each((i) => `let lastAt${i} = -1, lastText${i} = '';`)}`,
+    `return function ${signature} {`,
+    'const { u32 } = batch',
+    'const source = u32[p >> 2]',
+    each((i) => `let at${i} = -1, text${i} = '';`),
+    `if (batch === last) { ${each((i) => `at${i} = lastAt${i}; text${i} = lastText${i};`)} }`,
+    'do {',
+    ...fields.map((field, i) => readExpression(field, i, int64)),
+    `to[i++] = ${value}`,
+    `p += ${schema.size}`,
+    '} while (i < end && u32[p >> 2] === source)',
+    `last = batch; ${each((i) => `lastAt${i} = at${i}; lastText${i} = text${i};`)}`,
+    'return i',
+    '}',
+  ].join('\n')
 }
 
 function generate<Type>(source: string, readRows: ReadRows): Type {
@@ -134,7 +167,7 @@ function generate<Type>(source: string, readRows: ReadRows): Type {
 
 /** Properties that a record has beside its values, where they were asked for. */
 function extras({ text, flow }: Schema): string[] {
-  const at = (offset: number): string => `batch.u32[(p + ${offset}) >> 2]`
+  const at = (offset: number): string => `u32[(p + ${offset}) >> 2]`
   return [
     ...(text === undefined ? [] : [`text: batch.text(${at(text)}, ${at(text + 4)}),`]),
     ...(flow === undefined ? [] : [`flow: FLOWS[${at(flow)} & 3], depth: ${at(flow)} >>> 2,`]),
@@ -148,24 +181,24 @@ const FLOWS: readonly (FlowKind | undefined)[] = [undefined, 'entry', 'return']
 function readExpression(field: Field, i: number, int64: Int64): string {
   const sign = field.signed ? 'i' : 'u'
   const at = (shift: number): string => `(p + ${field.offset}) >> ${shift}`
-  const pair = `batch.u32[${at(2)}], batch.u32[(${at(2)}) + 1]`
+  const pair = `u32[${at(2)}], u32[(${at(2)}) + 1]`
   switch (field.kind) {
     case FieldKind.int:
       switch (field.size) {
         case 1:
-          return `const v${i} = batch.${sign}8[p + ${field.offset}]`
+          return `const v${i} = batch.views.${sign}8[p + ${field.offset}]`
         case 2:
-          return `const v${i} = batch.${sign}16[${at(1)}]`
+          return `const v${i} = batch.views.${sign}16[${at(1)}]`
         case 4:
           // Signed by `| 0`: one view serves for both, and it is made anyway.
-          return `const v${i} = batch.u32[${at(2)}]${field.signed ? ' | 0' : ''}`
+          return `const v${i} = u32[${at(2)}]${field.signed ? ' | 0' : ''}`
         default:
           return int64 === 'bigint'
-            ? `const v${i} = batch.${sign}64[${at(3)}]`
-            : `const v${i} = number64(batch.u32[${at(2)}], batch.u32[(${at(2)}) + 1]${field.signed ? ' | 0' : ''}, ${JSON.stringify(field.name ?? `value ${i}`)})`
+            ? `const v${i} = batch.views.${sign}64[${at(3)}]`
+            : `const v${i} = number64(u32[${at(2)}], u32[(${at(2)}) + 1]${field.signed ? ' | 0' : ''}, ${JSON.stringify(field.name ?? `value ${i}`)})`
       }
     case FieldKind.string:
-      return `const o${i} = batch.u32[${at(2)}], n${i} = batch.u32[(${at(2)}) + 1]
+      return `const o${i} = u32[${at(2)}], n${i} = u32[(${at(2)}) + 1]
         if (n${i} === 0) { at${i} = -1; text${i} = '' }
         else if (o${i} !== at${i}) { text${i} = batch.text(o${i}, n${i}); at${i} = o${i} }
         const v${i} = text${i}`
@@ -202,7 +235,7 @@ function frame(batch: WireBatch, at: number): Frame {
   const length = u32[word + 3] as number
   const module = u32[word + 4] as number
   return new Frame(
-    batch.u64[at >> 3] as bigint,
+    batch.views.u64[at >> 3] as bigint,
     module === 0 ? undefined : batch.text(name, module),
     // A backquote is between them.
     length > module ? batch.text(name + module + 1, length - module - 1) : undefined,
@@ -224,7 +257,7 @@ function stack(batch: WireBatch, offset: number, count: number): Stack {
 
 /** The address comes before what is there. */
 function printed(batch: WireBatch, offset: number, length: number): Printed {
-  const address = batch.u64[(batch.bytesStart + offset) >> 3] as bigint
+  const address = batch.views.u64[(batch.bytesStart + offset) >> 3] as bigint
   return new Printed(address, batch.bytes(offset + 8, length - 8))
 }
 

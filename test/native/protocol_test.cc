@@ -51,7 +51,7 @@ TEST(Encode, AReplyHasItsValueOrItsFailure) {
 }
 
 TEST(Encode, ABatchIsBytesAlone) {
-  const Packet packet = Encode(Batch{{'a', 'b'}});
+  const Packet packet = Encode(Batch{{}, {'a', 'b'}});
   EXPECT_EQ(packet.kind, PacketKind::kBatch);
   EXPECT_TRUE(packet.json.empty());
   EXPECT_EQ(packet.data.size(), 2U);

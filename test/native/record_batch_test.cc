@@ -330,21 +330,40 @@ TEST(RecordBatch, FramesHaveAddressAndName) {
 TEST(RecordBatch, SizeIsExactlyWhatFinishWrites) {
   const Statement statement({String(32), Bytes(7, 32)});
   RecordBatch batch;
-  for (int i = 0; i < 5; i++) {
-    batch.Begin(statement, 0, 0);
-    batch.PutString(statement.fields[0], Fixed("s" + std::to_string(i), 32).data());
-    batch.PutBytes(statement.fields[1], "1234567");
-
-    RecordBatch copy = batch;
-    const size_t size = copy.size();
+  for (int records = 1; records <= 5; records++) {
+    for (int i = 0; i < records; i++) {
+      batch.Begin(statement, 0, 0);
+      batch.PutString(statement.fields[0], Fixed("s" + std::to_string(i), 32).data());
+      batch.PutBytes(statement.fields[1], "1234567");
+    }
+    const size_t size = batch.size();
     // One byte more on each side, to be found untouched.
     std::vector<char> out(size + 2, '\x55');
-    copy.Finish(out.data() + 1);
+    batch.Finish(out.data() + 1);
     EXPECT_EQ(out.front(), '\x55');
     EXPECT_EQ(out.back(), '\x55');
     uint32_t end = 0;
     std::memcpy(&end, out.data() + 1 + 12, sizeof end);
     EXPECT_EQ(end, size);
+  }
+}
+
+TEST(RecordBatch, StringsThatDifferWhereNobodyLooksAreDifferent) {
+  const Statement statement({String(128)});
+  RecordBatch batch;
+  // The same ends and the same middle.
+  const std::string end(20, 'e');
+  const std::vector<std::string> texts = {end + "a" + end + "m" + end + "a" + end, end + "b" + end + "m" + end + "a" + end,
+                                          end + "a" + end + "m" + end + "b" + end, "short", "shorT", ""};
+  for (int round = 0; round < 2; round++) {
+    for (const std::string& text : texts) {
+      batch.Begin(statement, 0, 0);
+      batch.PutString(statement.fields[0], Fixed(text, 128).data());
+    }
+  }
+  const WireReader reader(&batch);
+  for (size_t i = 0; i < 2 * texts.size(); i++) {
+    EXPECT_EQ(reader.String(reader.Record(statement, i), statement.fields[0]), texts[i % texts.size()]);
   }
 }
 

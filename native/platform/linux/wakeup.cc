@@ -55,9 +55,12 @@ void Wakeup::Signal() {
   const uint64_t one = 1;
   // A full counter is awake already, and there is nobody to tell of anything else.
   [[maybe_unused]] const ssize_t written = write(event_, &one, sizeof one);
+  signalled_ = true;
 }
 
 void Wakeup::Clear() {
+  // One that is cleared between the two lines of Signal() is cleared the next time: until then nothing waits.
+  if (!signalled_.exchange(false)) return;
   uint64_t count = 0;
   [[maybe_unused]] const ssize_t was = read(event_, &count, sizeof count);
 }

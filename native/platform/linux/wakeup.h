@@ -1,6 +1,7 @@
 // Wakes the DTrace thread out of dtrace_work().
 #pragma once
 
+#include <atomic>
 #include <set>
 
 namespace dtc::platform {
@@ -26,6 +27,7 @@ class Wakeup {
 
  private:
   int event_ = -1;
+  std::atomic<bool> signalled_{false};
   std::set<int> others_;
 };
 

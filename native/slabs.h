@@ -1,0 +1,64 @@
+// Memory that JavaScript lends for batches, so that they are written once, where JavaScript reads them. Shared between the
+// threads.
+//
+// A slab is filled from its start, batch after batch, and never used again: JavaScript's garbage collector has it when
+// the last of its batches is. In what order slabs are used up is the order in which they were lent.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+
+namespace dtc {
+
+// Where a batch is in a slab.
+struct SlabPlace {
+  uint32_t slab;  // its number
+  uint32_t offset;
+  char* data;
+  size_t size;
+};
+
+class Slabs {
+ public:
+  static constexpr size_t kSize = size_t{1024} * 1024;
+
+  // The JavaScript thread. Numbers rise.
+  void Lend(uint32_t number, char* data) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    lent_.push_back({number, data});
+  }
+
+  // The DTrace thread. Nothing where no slab has room for it, as when JavaScript is late: then the batch needs memory
+  // of its own.
+  std::optional<SlabPlace> Take(size_t size) {
+    if (size > kSize) return std::nullopt;
+    if (current_.data == nullptr || kSize - used_ < size) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (lent_.empty()) return std::nullopt;
+      current_ = lent_.front();
+      lent_.pop_front();
+      used_ = 0;
+    }
+    const SlabPlace place{current_.number, static_cast<uint32_t>(used_), current_.data + used_, size};
+    used_ += (size + 7) & ~size_t{7};
+    return place;
+  }
+
+ private:
+  struct Slab {
+    uint32_t number = 0;
+    char* data = nullptr;
+  };
+
+  std::mutex mutex_;
+  std::deque<Slab> lent_;
+
+  // The DTrace thread's own.
+  Slab current_;
+  size_t used_ = 0;
+};
+
+}  // namespace dtc

@@ -307,8 +307,9 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
   }
 
   /**
-   * Ends the session and takes its probes away. Allowed in every state, any number of times; resolves when all is gone,
-   * which takes libdtrace 2 to 4 s, off the event loop. What is still in the buffers is delivered first.
+   * Ends the session. Allowed in every state, any number of times. What is still in the buffers is delivered first; when it resolves, nothing
+   * is traced any more. Taking the probes out of the kernel and freeing libdtrace's tables goes on behind, for some seconds: the next
+   * consumer in this process waits for that. See docs/lifecycle.md.
    */
   close(): Promise<void> {
     this.#closing ??= traced('close', { consumer: this }, () => this.#close())

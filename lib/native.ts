@@ -10,8 +10,8 @@ export interface NativeConsumer {
   /** A command as `lib/host/commands.ts` writes it. @throws an error with code `ERR_DTRACE_STATE` after {@link dispose} */
   send(command: Uint8Array): void
   /**
-   * Ends the thread: after a close, or a failed open. At the end of the process, with `true`, in any state: only the probes are
-   * taken away then, and the memory is left to the kernel.
+   * Ends the thread, which goes on behind until all is freed; the last message says so. At the end of the process, with `true`, in any
+   * state: waits until the probes are taken away, and leaves the memory to the kernel.
    */
   dispose(processEnds?: boolean): void
   /** Keeps the event loop alive, or lets it end. */

@@ -4,7 +4,7 @@
  */
 import type { RecordOptions } from './consumer-options.js'
 import { DTraceError } from './errors.js'
-import { type HostOptions, startHost } from './host/choice.js'
+import { type HostOptions, hostFree, startHost } from './host/choice.js'
 import type { NativeFailure, SessionMessage } from './host/messages.js'
 import { type OptionValue, optionText } from './options.js'
 import { type DLibraries, prepareDLibraries } from './platform/dlibs.js'
@@ -68,6 +68,7 @@ export class Opening {
 
   /** @throws what `Consumer.open` throws */
   async open(): Promise<Opened> {
+    await hostFree(this.#host)
     const session = new Session((receive) => startHost(receive, this.#host), this.#receive)
     try {
       // A helper has what this process lacks.

@@ -1,8 +1,6 @@
 /**
  * One session: commands as promises, messages handed on in order. Knows how they travel, not what they are for.
  */
-import { isMainThread } from 'node:worker_threads'
-import { atExit } from './at-exit.js'
 import { DTraceError } from './errors.js'
 import {
   type CommandArguments,
@@ -37,7 +35,6 @@ export class Session {
   #disposed = false
   #keepAlive = true
   #gone: DTraceError | undefined
-  readonly #forgetExit: () => void
 
   /** @throws what `start` throws */
   constructor(start: (receive: Receive) => SessionHost, receive: (message: SessionMessage) => void) {
@@ -53,10 +50,6 @@ export class Session {
         receive(message)
       }
     })
-    // Node runs an addon's own hooks when the event loop ends by itself, but not at process.exit() or an uncaught exception;
-    // probes would be left behind. A worker's end is not the process's: there the hook does it. A child sees the end of its input.
-    const mustLeave = this.#host.kind === 'in-process' && isMainThread
-    this.#forgetExit = mustLeave ? atExit(() => this.#host.dispose(true)) : () => {}
   }
 
   /** Where it runs. */
@@ -100,10 +93,9 @@ export class Session {
     return promise as Promise<Answer<CommandResults[Name]>>
   }
 
-  /** Ends the thread. After a close, or a failed open. */
+  /** Ends it, without waiting: what it still has to free is freed behind. After a close, or a failed open. */
   dispose(): void {
     this.#disposed = true
-    this.#forgetExit()
     this.#host.dispose(isLeaving())
     // The thread answers no more.
     this.#rejectAll(new DTraceError('ERR_DTRACE_STATE', 'the consumer is closed'))

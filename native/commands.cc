@@ -37,12 +37,12 @@ bool DispatchWithoutArguments(Session& session, CommandName name, uint32_t id, c
     case CommandName::kStop:
       method = &Tracing::Stop;
       break;
-    case CommandName::kClose:
-      method = &Tracing::Close;
-      break;
     case CommandName::kPrepare:
       method = &Tracing::Prepare;
       break;
+    case CommandName::kClose:
+      if (command.Good()) session.Close(id);
+      return true;
     case CommandName::kPing:
       if (command.Good()) session.Ping(id);
       return true;

@@ -77,6 +77,8 @@ void Consumer::CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer,
   if (env == nullptr) return;
   if (consumer->session_) consumer->session_->Taken(packet->kind);
   const Napi::HandleScope scope(env);
+  // Its thread is done, and others may begin when JavaScript hears of it.
+  if (packet->kind == PacketKind::kEnd && consumer->session_) consumer->End();
   const Napi::Value json = ToString(env, packet->json);
   const Napi::Value data = consumer->DataOf(env, *packet);
   // While a worker is being terminated nothing can be made or called, and no exception says so.
@@ -127,14 +129,18 @@ void Consumer::Send(const Napi::CallbackInfo& info) {
   }
 }
 
-// dispose(processEnds): ends the session's thread and lets the object go. Any number of times.
+// dispose(processEnds): ends the session's thread, which says so with its last message. Any number of times.
 void Consumer::Dispose(const Napi::CallbackInfo& info) {
-  if (session_ && info[0].ToBoolean()) session_->ProcessEnds();
+  if (!session_) return;
+  if (!info[0].ToBoolean()) {
+    session_->End();
+    return;
+  }
+  Session::LeaveAtEndOfProcess(std::move(session_));
   End();
 }
 
 void Consumer::End() {
-  if (!session_) return;
   session_.reset();
   slabs_.clear();
   // Not Release(): what the session has still sent, when it ended before its time, finds nobody any more.

@@ -96,6 +96,9 @@ struct Died {
   Failure failure;
 };
 
-using Message = std::variant<Reply, NewSource, Batch, Drop, Fault, OptionSet, Exit, ProcessExited, Died>;
+// The last message: all that the session had is freed.
+struct Ended {};
+
+using Message = std::variant<Reply, NewSource, Batch, Drop, Fault, OptionSet, Exit, ProcessExited, Died, Ended>;
 
 }  // namespace dtc

@@ -79,6 +79,8 @@ struct Encoder {
 
   Packet operator()(Died&& died) const { return Control(Of("died").PutJson("failure", ToJson(died.failure))); }
 
+  Packet operator()(Ended&& /*ended*/) const { return {PacketKind::kEnd, Of("ended").Done(), {}}; }
+
   static Packet Control(const json::Object& object) { return {PacketKind::kControl, object.Done(), {}}; }
 };
 

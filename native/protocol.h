@@ -18,8 +18,9 @@ inline constexpr unsigned kProtocol = 1;
 
 // ---- Messages: JSON, bytes, or both ----
 
-// The kinds of which only so many may wait for JavaScript (Session::Taken); the numbers are the wire's.
-enum class PacketKind : uint8_t { kControl = 0, kBatch = 1, kFault = 2 };
+// The numbers are the wire's. Of batches and faults only so many may wait for JavaScript (Session::Taken); kEnd is the
+// last of all.
+enum class PacketKind : uint8_t { kControl = 0, kBatch = 1, kFault = 2, kEnd = 3 };
 
 struct Packet {
   PacketKind kind;

@@ -27,14 +27,31 @@ Session::Session(Sink sink, ShowPid show_pid)
       thread_(&Session::Run, this) {}
 
 Session::~Session() {
+  End();
+  thread_.join();
+  session_is_live = false;
+}
+
+void Session::End() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     abandoned_ = true;
   }
   changed_.notify_all();
   wakeup_.Signal();
-  thread_.join();
-  session_is_live = false;
+}
+
+void Session::LeaveAtEndOfProcess(std::unique_ptr<Session> session) {
+  session->ProcessEnds();
+  session->End();
+  {
+    std::unique_lock<std::mutex> lock(session->mutex_);
+    session->changed_.wait(lock, [&] { return session->probes_are_away_; });
+    session->silent_ = true;
+  }
+  session->thread_.detach();
+  // Its thread may still be in it.
+  [[maybe_unused]] const Session* left = session.release();
 }
 
 void Session::Open(uint32_t id, OpenRequest request) {
@@ -42,6 +59,12 @@ void Session::Open(uint32_t id, OpenRequest request) {
 }
 
 void Session::Post(uint32_t id, Task task) { Add({id, std::move(task)}); }
+
+void Session::Close(uint32_t id) {
+  Command command{id, [](Tracing& tracing) { return tracing.EndTracing(); }};
+  command.closes = true;
+  Add(std::move(command));
+}
 
 void Session::Add(Command command) {
   {
@@ -82,21 +105,7 @@ void Session::Taken(PacketKind kind) {
 // ---- From here on: the DTrace thread ----
 
 void Session::Run() {
-  bool closed = false;
-  while (!closed) {
-    const std::optional<Turn> turn = WaitForTurn();
-    if (!turn) break;
-    for (const Command& command : turn->commands) {
-      const bool may = command.opens || tracing_.is_open();
-      Result result = may ? command.task(tracing_) : Failure{"ERR_DTRACE_STATE", "the session is not open"};
-      closed = closed || !tracing_.is_open();
-      sink_(Reply{command.id, std::move(result)});
-    }
-    if (closed) break;
-    if (turn->processes_end) TellOfProcesses();
-    if (tracing_.running()) Work();
-  }
-  tracing_.Close();
+  TakeCommands();
   std::deque<Command> late;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -106,6 +115,35 @@ void Session::Run() {
   for (const Command& command : late) {
     sink_(Reply{command.id, Failure{"ERR_DTRACE_STATE", "the session has ended"}});
   }
+  FreeAll();
+}
+
+// Until there will be no more.
+void Session::TakeCommands() {
+  bool closed = false;
+  while (!closed) {
+    const std::optional<Turn> turn = WaitForTurn();
+    if (!turn) return;
+    for (const Command& command : turn->commands) {
+      const bool may = !closed && (command.opens || tracing_.is_open());
+      Result result = may ? command.task(tracing_) : Failure{"ERR_DTRACE_STATE", "the session is not open"};
+      closed = closed || command.closes || !tracing_.is_open();
+      sink_(Reply{command.id, std::move(result)});
+    }
+    if (closed) return;
+    if (turn->processes_end) TellOfProcesses();
+    if (tracing_.running()) Work();
+  }
+}
+
+void Session::FreeAll() {
+  tracing_.Close([this] {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    probes_are_away_ = true;
+    changed_.notify_all();
+  });
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!silent_) sink_(Ended{});
 }
 
 // Waits until there is something to do, or until it is time to look into the buffers. Nothing when the session is given

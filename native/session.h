@@ -31,15 +31,22 @@ class Session {
   static std::unique_ptr<Session> Start(Sink sink, ShowPid show_pid = nullptr);
   // Ends the session, removes its probes, and joins the thread; what is still queued is answered with a failure.
   ~Session();
+  // The same, without waiting: Ended is the last message then.
+  void End();
   // The process is to end with this session: see Tracing.
   void ProcessEnds() { tracing_.ProcessEnds(); }
+  // The process ends now. Waits until the probes are taken away, which nobody would do otherwise, and leaves the thread
+  // to whatever it still has to free. Nothing is told any more.
+  static void LeaveAtEndOfProcess(std::unique_ptr<Session> session);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   // The first command.
   void Open(uint32_t id, OpenRequest request);
-  // The session ends when one has closed what was open, or could not open it.
+  // The session ends when it could not be opened.
   void Post(uint32_t id, Task task);
+  // The last command: answered when nothing is traced any more. Ended follows when all is freed.
+  void Close(uint32_t id);
   // On the caller's thread, at once: answers with the milliseconds for which the DTrace thread has been inside one call
   // of libdtrace that ought to be short (dtrace_work(), not a command), so that a caller elsewhere can tell that it
   // hangs.
@@ -55,7 +62,8 @@ class Session {
   struct Command {
     uint32_t id;
     Task task;
-    bool opens = false;  // the one command that needs no handle
+    bool opens = false;   // the one command that needs no handle
+    bool closes = false;  // the last one
   };
 
   Session(Sink sink, ShowPid show_pid);
@@ -63,6 +71,8 @@ class Session {
   void Add(Command command);
   void LookAtProcesses();
   void Run();
+  void TakeCommands();
+  void FreeAll();
   // What there is to do before the next look into the buffers.
   struct Turn {
     std::deque<Command> commands;
@@ -83,6 +93,8 @@ class Session {
   bool ended_ = false;  // the thread takes no more commands
   bool abandoned_ = false;
   bool processes_end_ = false;  // some may have ended
+  bool probes_are_away_ = false;
+  bool silent_ = false;  // nobody is there to be told of the end
   InFlight in_flight_;
   Slabs slabs_;
   std::atomic<int64_t> working_since_{0};  // milliseconds of the steady clock; 0: not in dtrace_work()

@@ -54,7 +54,7 @@ Result Tracing::Open(const OpenRequest& request) {
     if (std::holds_alternative<Failure>(configured)) result = std::move(configured);
   }
   if (std::holds_alternative<Failure>(result)) {
-    Close();
+    Close([] {});
     return result;
   }
   symbols_ = std::make_unique<Symbols>(*library_, handle_->get());
@@ -104,26 +104,28 @@ Result Tracing::Configure(const OpenRequest& request) {
   return Success{};
 }
 
-Result Tracing::Close() {
-  if (process_ends_) LeaveQuickly();
+Result Tracing::EndTracing() {
   running_ = false;
+  if (processes_) processes_->EndCreated();
+  return Success{};
+}
+
+void Tracing::Close(const std::function<void()>& probes_are_away) {
+  EndTracing();
+  if (handle_) leave_.TakeProbesAway();
+  probes_are_away();
   firings_.reset();
   aggregations_.reset();
   probes_.reset();
   symbols_.reset();
-  if (processes_) processes_->EndCreated();
+  // At the end of the process, what libdtrace has is given to the kernel, which is about to take all of it.
+  if (process_ends_ && handle_) {
+    handle_->Abandon();
+    [[maybe_unused]] const Library* abandoned = library_.release();
+  }
   handle_.reset();
   processes_.reset();
   library_.reset();
-  return Success{};
-}
-
-// At the end of the process: what libdtrace has is given to the kernel, which is about to take all of it.
-void Tracing::LeaveQuickly() {
-  if (!handle_) return;
-  leave_.TakeProbesAway();
-  handle_->Abandon();
-  [[maybe_unused]] const Library* abandoned = library_.release();
 }
 
 // ---- Options ----

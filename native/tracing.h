@@ -66,7 +66,10 @@ class Tracing {
   Result Enable(uint32_t program);
   Result Go();
   Result Stop();
-  Result Close();
+  // The end: nothing is traced any more, and what was started is killed.
+  Result EndTracing();
+  // Takes the probes away, calls back, and frees everything: seconds.
+  void Close(const std::function<void()>& probes_are_away);
 
   // Where there is a handle.
   Aggregations& aggregations() { return *aggregations_; }
@@ -99,7 +102,6 @@ class Tracing {
   bool SetSwitchrate(const char* value);
   void Finish();
   void Fail();
-  void LeaveQuickly();
   void TellOfMisses();
   Failure LibraryFailure(const char* code) const;
 

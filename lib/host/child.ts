@@ -83,6 +83,7 @@ export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOp
       watch.answered(message.value as number)
       return
     }
+    if (message?.type === 'ended') return
     if (message === undefined) send(taken.batch)
     else if (message.type === 'fault') send(taken.fault)
     try {

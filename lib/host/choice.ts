@@ -2,7 +2,7 @@
 import { DTraceError } from '../errors.js'
 import { childHost, type Helper } from './child.js'
 import type { Receive, SessionHost } from './host.js'
-import { inProcessHost } from './in-process.js'
+import { inProcessFree, inProcessHost } from './in-process.js'
 
 /** Where a session runs: see `OpenOptions.host`. */
 export type HostChoice = 'auto' | 'in-process' | 'process'
@@ -12,6 +12,11 @@ export interface HostOptions {
   helper: Helper | undefined
   /** Milliseconds. */
   hangTimeout: number
+}
+
+/** One that was closed before this one may still have something to free, for some seconds. */
+export async function hostFree({ host, helper }: HostOptions): Promise<void> {
+  if (host !== 'process' && helper === undefined) await inProcessFree()
 }
 
 /** @throws `ERR_DTRACE_BUSY`, `ERR_DTRACE_ADDON_NOT_FOUND` */

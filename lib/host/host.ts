@@ -1,14 +1,14 @@
 /**
  * Where a session runs. A host takes commands and brings messages, both as they travel; it knows nothing of what they mean.
  */
-import type { NativeMessage } from './messages.js'
+import type { NativeEnd, NativeMessage } from './messages.js'
 
 /**
  * Takes each message in order. Without a message, `data` has a batch of records, `length` bytes at `offset`; else it is what
  * comes beside the message.
  */
 export type Receive = (
-  message: NativeMessage | undefined,
+  message: Exclude<NativeMessage, NativeEnd> | undefined,
   data: ArrayBuffer | undefined,
   offset: number,
   length: number,
@@ -19,8 +19,8 @@ export interface SessionHost {
   /** @throws when the session has ended */
   send(command: Uint8Array): void
   /**
-   * Ends the session. With `true` at the end of the process, in any state: then only the probes are taken away, and the memory is
-   * left to the kernel.
+   * Ends the session, without waiting. With `true` at the end of the process, in any state: waits until the probes are taken away, and
+   * leaves the memory to the kernel.
    */
   dispose(processEnds: boolean): void
   /** Keeps the event loop alive, or lets it end. */

@@ -107,4 +107,9 @@ export type SessionMessage =
   /** The host of the session is no more; `lost`: records that are known to have gone with it. */
   | { type: 'gone'; failure: NativeFailure; lost: number }
 
-export type NativeMessage = NativeReply | Exclude<SessionMessage, { type: 'batch' }>
+/** Everything that the session had is freed: its last message. */
+export interface NativeEnd {
+  type: 'ended'
+}
+
+export type NativeMessage = NativeReply | NativeEnd | Exclude<SessionMessage, { type: 'batch' }>

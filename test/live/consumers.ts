@@ -1,7 +1,8 @@
 /** What tests of consumers share. */
 import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { afterEach } from 'vitest'
+import { afterEach, expect } from 'vitest'
 import { Consumer } from '../../lib/index.js'
 import { patience } from './patience.js'
 
@@ -64,4 +65,11 @@ export async function within<Value>(
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** When the kernel has no probes of these processes any more: some time after close(). */
+export async function probesGone(...pids: number[]): Promise<void> {
+  await expect
+    .poll(() => readFile('/sys/kernel/debug/tracing/uprobe_events', 'utf8'), { timeout: patience(20_000) })
+    .not.toMatch(new RegExp(`\\bdt_(${pids.join('|')})_`))
 }

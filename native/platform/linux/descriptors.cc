@@ -31,4 +31,10 @@ std::set<int> DescriptorsOf(const char* kind) {
   return found;
 }
 
+std::set<int> Attached() {
+  std::set<int> found = DescriptorsOf(kPerfEvent);
+  found.merge(DescriptorsOf(kBpfLink));
+  return found;
+}
+
 }  // namespace dtc::platform

@@ -11,5 +11,7 @@ inline constexpr const char* kBpfLink = "anon_inode:bpf_link";
 
 bool IsDescriptorOf(int descriptor, const char* kind);
 std::set<int> DescriptorsOf(const char* kind);
+// Those by which the kernel knows what is attached to probes.
+std::set<int> Attached();
 
 }  // namespace dtc::platform

@@ -77,12 +77,15 @@ void RemoveLeftovers() {
   }
 }
 
-void Leave::Look() { others_ = DescriptorsOf(kPerfEvent); }
+void Leave::Look() { others_ = Attached(); }
 
 void Leave::TakeProbesAway() const {
-  for (const int descriptor : DescriptorsOf(kPerfEvent)) {
-    if (others_.count(descriptor) == 0) close(descriptor);
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  for (const int descriptor : Attached()) {
+    // Without a descriptor to put there, dtrace_close() would close what someone else has opened meanwhile.
+    if (others_.count(descriptor) == 0 && nothing >= 0) dup3(nothing, descriptor, O_CLOEXEC);
   }
+  if (nothing >= 0) close(nothing);
   for (const char* events : kEventFiles) RemoveOwn(events);
 }
 

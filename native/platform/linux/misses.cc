@@ -39,12 +39,6 @@ int OpenProgram(uint32_t number) {
   return Bpf(BPF_PROG_GET_FD_BY_ID, &attributes);
 }
 
-std::set<int> Attached() {
-  std::set<int> found = DescriptorsOf(kPerfEvent);
-  found.merge(DescriptorsOf(kBpfLink));
-  return found;
-}
-
 }  // namespace
 
 Misses::~Misses() {

@@ -7,7 +7,7 @@ import { DTraceError } from './errors.js'
 import { type HostOptions, hostFree, startHost } from './host/choice.js'
 import type { NativeFailure, SessionMessage } from './host/messages.js'
 import { type OptionValue, optionText } from './options.js'
-import { type DLibraries, prepareDLibraries } from './platform/dlibs.js'
+import { type DLibraries, prepareDLibraries, type SymbolLookup } from './platform/dlibs.js'
 import type { LibraryLocation } from './platform/locate.js'
 import { preflight } from './preflight.js'
 import { Session } from './session.js'
@@ -77,15 +77,17 @@ export class Opening {
       session.dispose()
       throw error
     }
-    // Which D libraries this kernel can compile is found out while libdtrace is being opened.
-    const [opened, libraries] = await Promise.allSettled([
-      session.request(
-        'open',
-        [process.pid, this.#library.path, this.#library.preload, this.#settings.slice(0, this.#later)],
-        (failure) => explainOpen(failure, this.#library),
-      ),
-      this.#prepare(),
-    ])
+    const opening = session.request(
+      'open',
+      [process.pid, this.#library.path, this.#library.preload, this.#settings.slice(0, this.#later)],
+      (failure) => explainOpen(failure, this.#library),
+    )
+    // The D libraries are read while libdtrace is being opened; then it can be asked which of them this kernel can compile.
+    const hasSymbol = async (name: string): Promise<boolean> => {
+      await opening
+      return await session.request('hasSymbol', [name], ({ reason }) => reason)
+    }
+    const [opened, libraries] = await Promise.allSettled([opening, this.#prepare(hasSymbol)])
     try {
       if (opened.status === 'rejected') throw opened.reason
       if (libraries.status === 'rejected') throw libraries.reason
@@ -151,10 +153,10 @@ export class Opening {
     this.#libraries = undefined
   }
 
-  async #prepare(): Promise<void> {
+  async #prepare(hasSymbol: SymbolLookup): Promise<void> {
     // With a folder of the user's choice, what is in it is his; a helper loads what root has chosen for it.
     if (!this.#ownFolder && this.#host.helper === undefined)
-      this.#libraries ??= await prepareDLibraries(this.#library)
+      this.#libraries ??= await prepareDLibraries(this.#library, hasSymbol)
   }
 }
 

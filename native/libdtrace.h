@@ -44,6 +44,10 @@ class Library {
   using InitFunction = int (*)(dtrace_hdl_t*);
   InitFunction dtrace_init = nullptr;
 
+  // Has other parameters elsewhere, where nobody needs it.
+  using LookUpFunction = int (*)(dtrace_hdl_t*, const char*, const char*, GElf_Sym*, dtrace_syminfo_t*);
+  LookUpFunction dtrace_lookup_by_name = nullptr;
+
   // Has another name in each: platform::kGrabProcess.
   using GrabFunction = platform::Process* (*)(dtrace_hdl_t*, pid_t, int);
   GrabFunction dtrace_proc_grab = nullptr;

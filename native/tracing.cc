@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
 #include "drops.h"
 #include "json.h"
@@ -14,11 +15,10 @@
 namespace dtc {
 namespace {
 
-// How often drops are looked for: with each dtrace_work(), but no oftener than this, since it takes several system
-// calls. So is the end of tracing; when a record of exit() has come, it is looked for at once.
-constexpr const char* kStatusrateName = "statusrate";
-constexpr const char* kStatusrate = "100ms";
-constexpr const char* kAtOnce = "1us";
+// How often exit() and drops are looked for: with each dtrace_work(), but no oftener than this. It can't be changed while
+// tracing.
+constexpr std::chrono::milliseconds kStatusrate(10);
+constexpr const char* kStatusrateText = "10ms";
 // dtrace_work() with a switchrate of a microsecond returns at once; with 0 it waits for data, up to a second.
 constexpr const char* kDoNotWait = "1us";
 constexpr const char* kWaitForData = "0";
@@ -89,7 +89,7 @@ Result Tracing::OpenHandle(const OpenRequest& request) {
 }
 
 Result Tracing::Configure(const OpenRequest& request) {
-  if (library_->dtrace_setopt(handle_->get(), kStatusrateName, kStatusrate) != 0 ||
+  if (library_->dtrace_setopt(handle_->get(), "statusrate", kStatusrateText) != 0 ||
       (platform::kSetsBreakpoints && library_->dtrace_setopt(handle_->get(), kEvaltime, kEvaltimeExec) != 0)) {
     return LibraryFailure("ERR_DTRACE_OPTION");
   }
@@ -150,6 +150,11 @@ Result Tracing::GetOption(const std::string& name) {
   dtrace_optval_t value = 0;
   if (library_->dtrace_getopt(handle_->get(), name.c_str(), &value) != 0) return LibraryFailure("ERR_DTRACE_OPTION");
   return Success{json::Text(static_cast<int64_t>(value))};
+}
+
+Result Tracing::HasSymbol(const std::string& name) {
+  const bool found = platform::HasSymbol(library_->dtrace_lookup_by_name, handle_->get(), name.c_str());
+  return Success{found ? "true" : "false"};
 }
 
 Result Tracing::SetExtras(Extras extras) {
@@ -321,6 +326,7 @@ void Tracing::Work() {
   const bool held = firings_->holds();
   const Clock::time_point looked = Clock::now();
   const auto status = firings_->Work();
+  last_look_ = Clock::now();
   if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
     Fail();
   } else if (status == DTRACE_WORKSTATUS_DONE) {
@@ -332,7 +338,6 @@ void Tracing::Work() {
     firings_->Release(looked - Interval() - std::max(Interval(), kMostLateness));
     firings_->Flush();
     if (firings_->holds() != held) Pace();
-    if (firings_->exit_status()) library_->dtrace_setopt(handle_->get(), kStatusrateName, kAtOnce);
     if (looked >= next_misses_) TellOfMisses();
   }
 }
@@ -350,6 +355,8 @@ void Tracing::Finish() {
     return;
   }
   around_.wakeup.Clear();
+  // Drops that were counted since the last look are told only when it was so long ago.
+  std::this_thread::sleep_until(last_look_ + kStatusrate);
   // Twice, since one call looks at as many descriptors as there are CPUs, and not all of them need be buffers.
   for (int i = 0; i < 2; i++) {
     const auto status = firings_->Work();

@@ -58,6 +58,8 @@ class Tracing {
   Result Open(const OpenRequest& request);
   Result SetOption(const std::string& name, const std::optional<std::string>& value);
   Result GetOption(const std::string& name);
+  // Whether libdtrace finds it in the kernel, modules apart: a D library that names one which is not there does not compile.
+  Result HasSymbol(const std::string& name);
   // What records carry beside their values; before the first program is compiled.
   Result SetExtras(Extras extras);
   Result Compile(const CompileRequest& request);
@@ -120,6 +122,7 @@ class Tracing {
   platform::Misses misses_;
   uint64_t missed_ = 0;
   Clock::time_point next_misses_;
+  Clock::time_point last_look_;
   bool enabled_ = false;
   bool running_ = false;
   bool can_wait_ = false;  // dtrace_work() may wait for data: see platform::Wakeup

@@ -2,13 +2,12 @@
  * The D libraries (`io.d`, `tcp.d`, …) that this kernel can compile.
  *
  * libdtrace compiles all of them with the first program, and one that fails fails every program. What is known to fail is
- * looked for beforehand, in the kernel's symbols and types, which costs some milliseconds while libdtrace is being opened:
- * see {@link KNOWN}. What isn't known is learnt from libdtrace's message when the first program fails in a library. In both
+ * looked for beforehand, in the kernel's symbols and types: see {@link KNOWN}. What isn't known is learnt from libdtrace's message when the first program fails in a library. In both
  * cases the session gets a folder of its own: links to the libraries, and repaired copies of those that need it. Where the kernel is
  * slow to verify what libdtrace makes, its library of BPF functions is in there as a quicker copy, too: see bpf-library.ts.
  */
 import { rmSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, realpath, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { release, tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { atExit } from '../at-exit.js'
@@ -39,7 +38,7 @@ export interface DLibraries {
    * @returns whether there was something to take out: then a new session with the new {@link syslibdir} may get further
    */
   repair: (reason: string) => Promise<boolean>
-  /** Removes what was made for the session; libdtrace needs it until tracing has started. Any number of times. */
+  /** Removes what was made for the session, behind; libdtrace needs it until tracing has started. Any number of times. */
   dispose: () => void
 }
 
@@ -47,31 +46,41 @@ interface KnownName {
   name: string
   /** Every kernel before this one has it: there is no need to look. */
   since?: [major: number, minor: number]
-  /** Where to look, and for what. */
-  file: string
-  mark: (name: string) => string
+  isThere: (name: string, look: SymbolLookup) => Promise<boolean>
   /** Why it is not there. */
   reason: string
 }
+
+/** Whether the kernel has a symbol of this name. */
+export type SymbolLookup = (name: string) => Promise<boolean>
 
 /** Names in D libraries that not every kernel has. */
 const KNOWN: readonly KnownName[] = [
   {
     name: 'major_names',
-    file: '/proc/kallsyms',
-    mark: (name) => ` ${name}\n`,
+    isThere: (name, look) => look(name),
     reason: 'the kernel was built without CONFIG_KALLSYMS_ALL, so it has no data symbol major_names',
   },
   {
     name: 'b_end_io',
     // 6.18 has it, 7.2 has not.
     since: [6, 19],
-    file: '/sys/kernel/btf/vmlinux',
     // BTF keeps each name once, ended by a zero: one that isn't there is no member of anything.
-    mark: (name) => `\0${name}\0`,
+    isThere: (name) => mentions('/sys/kernel/btf/vmlinux', `\0${name}\0`),
     reason: 'this kernel’s struct buffer_head has no member b_end_io',
   },
 ]
+
+/** For those who have no session to ask: libdtrace has the symbols already, and reading them again takes 0.2 s. */
+const lookInKallsyms: SymbolLookup = (name) => mentions('/proc/kallsyms', ` ${name}\n`)
+
+function mentions(file: string, mark: string): Promise<boolean> {
+  return readFile(file).then(
+    (content) => content.includes(mark),
+    // Without the file libdtrace itself will say what is wrong.
+    () => true,
+  )
+}
 
 /** libdtrace's BPF functions, beside the D libraries. */
 const BPF_LIBRARY = 'bpf_dlib.o'
@@ -90,16 +99,14 @@ interface Failure {
 
 /** Does the kernel have it? It does not change while it runs. */
 const answers = new Map<string, Promise<boolean>>()
-function kernelHas({ name, since, file, mark }: KnownName): Promise<boolean> {
+function kernelHas({ name, since, isThere }: KnownName, look: SymbolLookup): Promise<boolean> {
   if (since !== undefined && isBefore(release(), since)) return Promise.resolve(true)
   let answer = answers.get(name)
   if (answer === undefined) {
-    answer = readFile(file).then(
-      (content) => content.includes(mark(name)),
-      // Without the file libdtrace itself will say what is wrong.
-      () => true,
-    )
+    answer = isThere(name, look)
     answers.set(name, answer)
+    // What could not be asked is asked the next time.
+    answer.catch(() => answers.delete(name))
   }
   return answer
 }
@@ -112,13 +119,14 @@ function isBefore(kernel: string, [major, minor]: [number, number]): boolean {
 /** Finds out what this kernel can compile, and makes an overlay of the D libraries where that is not everything. */
 export async function prepareDLibraries(
   library: LibraryLocation,
+  look: SymbolLookup = lookInKallsyms,
   platform: NodeJS.Platform = process.platform,
 ): Promise<DLibraries> {
   if (platform !== 'linux') {
     return { syslibdir: library.syslibdir, limitations: [], repair: async () => false, dispose: () => {} }
   }
   const overlay = new Overlay(library)
-  await overlay.applyKnown()
+  await overlay.applyKnown(look)
   return overlay
 }
 
@@ -139,9 +147,11 @@ class Overlay implements DLibraries {
   #folder: string | undefined
   #forgetExit = (): void => {}
   readonly dispose = (): void => {
-    this.#forgetExit()
-    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true })
+    const folder = this.#folder
+    const forgetExit = this.#forgetExit
     this.#folder = undefined
+    // Dozens of links, and nobody waits for it.
+    if (folder !== undefined) rm(folder, { recursive: true, force: true }).then(forgetExit, () => {})
   }
 
   constructor(location: LibraryLocation) {
@@ -156,12 +166,12 @@ class Overlay implements DLibraries {
     return [...this.#limitations.values()]
   }
 
-  async applyKnown(): Promise<void> {
-    const has = await Promise.all(KNOWN.map(kernelHas))
+  async applyKnown(look: SymbolLookup): Promise<void> {
+    // Read while libdtrace is being opened, which comes before it can be asked.
+    const [has] = await Promise.all([Promise.all(KNOWN.map((known) => kernelHas(known, look))), this.#read()])
     const missing = KNOWN.filter((_, index) => has[index] === false)
     const slow = !isBefore(release(), SLOW_TO_VERIFY)
     if (missing.length === 0 && learnt.size === 0 && !slow) return
-    await this.#read()
     // Where it can't be read libdtrace says so.
     const object = slow ? await readFile(join(this.#source, BPF_LIBRARY)).catch(() => undefined) : undefined
     if (object !== undefined) this.#bpfLibrary = quickerBpfLibrary(object)
@@ -264,7 +274,7 @@ class Overlay implements DLibraries {
     this.dispose()
     const folder = await makeFolder()
     this.#folder = folder
-    this.#forgetExit = atExit(this.dispose)
+    this.#forgetExit = atExit(() => rmSync(folder, { recursive: true, force: true }))
     try {
       const versions = await versionFolders(this.#source)
       for (const name of await readdir(this.#source)) {

@@ -71,13 +71,17 @@ export const SESSION_FOLDER = 'dtrace-consumer-'
 
 /** Removes the folders of sessions whose process is no more. */
 export function removeStaleFolders(): void {
-  for (const name of readdirSync(tmpdir())) {
-    const owner = /^dtrace-consumer-(?:proc-)?(\d+)-\w{6}$/.exec(name)?.[1]
-    if (owner === undefined || isAlive(Number(owner))) continue
-    try {
-      rmSync(join(tmpdir(), name), { recursive: true, force: true })
-    } catch {
-      // Another user's.
+  // `native/platform/linux/procfs_view.cc` makes its folders in memory.
+  for (const parent of [tmpdir(), '/dev/shm']) {
+    if (!existsSync(parent)) continue
+    for (const name of readdirSync(parent)) {
+      const owner = /^dtrace-consumer-(?:proc-)?(\d+)-\w{6}$/.exec(name)?.[1]
+      if (owner === undefined || isAlive(Number(owner))) continue
+      try {
+        rmSync(join(parent, name), { recursive: true, force: true })
+      } catch {
+        // Another user's.
+      }
     }
   }
 }

@@ -214,6 +214,13 @@ inline char* CpuValue(const dtrace_aggdata_t& data, size_t cpu) {
 
 // ---- Symbols ----
 
+template <typename LookUpFunction>
+bool HasSymbol(LookUpFunction look_up, dtrace_hdl_t* handle, const char* name) {
+  GElf_Sym symbol = {};
+  dtrace_syminfo_t info = {};
+  return look_up != nullptr && look_up(handle, "vmlinux", name, &symbol, &info) == 0;
+}
+
 // `look_up` is dtrace_lookup_by_addr. Nothing where libdtrace knows not even the module.
 template <typename LookUpFunction>
 std::optional<KernelSymbol> SymbolAt(LookUpFunction look_up, dtrace_hdl_t* handle, uint64_t address) {

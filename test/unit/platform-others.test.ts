@@ -71,7 +71,7 @@ describe('where DTrace is a part of the system', () => {
   it.each(others)('on %s the D libraries are left as they are', async (platform) => {
     const before = ownFolders()
     const library: LibraryLocation = { path: join(folder, 'libdtrace'), preload: [], source: 'system' }
-    const libraries = await prepareDLibraries(library, platform)
+    const libraries = await prepareDLibraries(library, undefined, platform)
     expect(libraries).toMatchObject({ syslibdir: undefined, limitations: [] })
     expect(ownFolders()).toEqual(before)
   })

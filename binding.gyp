@@ -43,6 +43,7 @@
         ["OS=='linux'", {
           # What libdtrace 2 needs beside it. For the other systems everything is in native/platform's headers.
           "sources": [
+            "native/platform/linux/buffers.cc",
             "native/platform/linux/cpus.cc",
             "native/platform/linux/descriptors.cc",
             "native/platform/linux/keeper.cc",

@@ -43,6 +43,7 @@ int Firings::OnRecord(const dtrace_probedata_t* /*data*/, const dtrace_recdesc_t
 }
 
 int Firings::OnProbe(const dtrace_probedata_t& data) {
+  taken_++;
   const Source& source = sources_.Of(data);
   const Statement& statement = *source.statement;
   if (statement.refusal) return Refuse(*statement.refusal, data);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "aggregations.h"
 #include "in_flight.h"
@@ -37,6 +38,8 @@ class Firings {
   // the faults that could not be.
   void Flush(bool last = false);
 
+  // Firings since it was asked the last time.
+  size_t Taken() { return std::exchange(taken_, 0); }
   // Where the program called exit().
   std::optional<int32_t> exit_status() const { return exit_status_; }
   // Why Work() was left before its time, where that was decided here.
@@ -62,6 +65,7 @@ class Firings {
   const std::function<void(Message)>& sink_;
   Sources sources_;
   Recorder recorder_;
+  size_t taken_ = 0;
   std::optional<int32_t> exit_status_;
   std::optional<Failure> refusal_;
   std::optional<Fault> fault_;  // the last one that was only counted

@@ -156,7 +156,14 @@ std::optional<Session::Turn> Session::WaitForTurn() {
   } else {
     // One look per switchrate under load: the data of that time makes one batch. When nothing has come for longer
     // than that, the time is past already, and dtrace_work() itself waits for the first record.
-    changed_.wait_until(lock, last_work_ + tracing_.Interval(), must_act);
+    const Clock::time_point next = last_work_ + tracing_.Interval();
+    if (tracing_.quiet()) {
+      lock.unlock();
+      tracing_.WaitUntil(next);  // as long as nobody signals
+      lock.lock();
+    } else {
+      changed_.wait_until(lock, next, must_act);
+    }
     changed_.wait(lock, [&] { return must_act() || in_flight_.batches < InFlight::kMostBatches; });
   }
   if (abandoned_) return std::nullopt;
@@ -174,10 +181,15 @@ void Session::Work() {
 }
 
 void Session::LookOnce() {
+  // A second is the most that dtrace_work() waits for data. When it has done so, nothing came, and nothing will be there
+  // to be gathered for a while: the next wait may begin at once.
+  constexpr std::chrono::milliseconds kMostOfASecond(900);
+  const Clock::time_point began = Clock::now();
   working_since_ = NowMs();
   tracing_.Work();
   working_since_ = 0;
-  last_work_ = Clock::now();
+  const Clock::time_point ended = Clock::now();
+  last_work_ = ended - began > kMostOfASecond ? began : ended;
 }
 
 // After the records of what they did until then. Twice, as in Tracing::Finish(); there may be nothing to wait for any

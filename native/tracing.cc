@@ -27,9 +27,11 @@ constexpr const char* kWaitForData = "0";
 constexpr std::chrono::nanoseconds kMostLateness = std::chrono::milliseconds(10);
 // While firings wait, nothing wakes the thread but time.
 constexpr std::chrono::nanoseconds kLeastInterval = std::chrono::milliseconds(1);
-// What the kernel passes over is asked for this often, or as seldom as makes the asking cost a ten-thousandth of a CPU.
+// So many firings in one look are worth that the next ones wake nobody.
+constexpr size_t kMany = 4;
+// What the kernel passes over is asked for this often, or as seldom as costs next to nothing when there are many programs.
 constexpr std::chrono::nanoseconds kMissesInterval = std::chrono::seconds(1);
-constexpr std::chrono::nanoseconds kMissesIntervalOfOne = std::chrono::milliseconds(10);
+constexpr std::chrono::nanoseconds kMissesIntervalOfOne = std::chrono::milliseconds(50);
 constexpr const char* kProcfsPath = "procfspath";
 constexpr const char* kSwitchrate = "switchrate";
 // Where libdtrace 2 stops a process that it starts, which it is not asked to do here. With any other value it sets a
@@ -140,7 +142,7 @@ Result Tracing::SetOption(const std::string& name, const std::optional<std::stri
     dtrace_optval_t rate = 0;
     library_->dtrace_getopt(handle_->get(), kSwitchrate, &rate);
     switchrate_ = std::chrono::nanoseconds(static_cast<int64_t>(rate));
-    if (running_) Pace();
+    if (running_) SetPace();
   }
   return Success{};
 }
@@ -170,10 +172,10 @@ void Tracing::OnOption(const dtrace_setoptdata_t& data) {
   const auto value = static_cast<int64_t>(data.dtsda_newval);
   auto previous = static_cast<int64_t>(data.dtsda_oldval);
   if (name == kSwitchrate) {
-    // The value that libdtrace had was the session's thread's, see Pace().
+    // The value that libdtrace had was the session's thread's, see SetPace().
     previous = switchrate_.count();
     switchrate_ = std::chrono::nanoseconds(value);
-    Pace();
+    SetPace();
   }
   around_.sink(OptionSet{NameOf(*data.dtsda_probe->dtpda_pdesc), name, value, previous});
 }
@@ -281,6 +283,7 @@ bool Tracing::InstallHandlers() {
 Result Tracing::Go() {
   around_.wakeup.Look();
   misses_.Look();
+  buffers_.Look();
   if (GoInView() != 0) {
     Failure failure = LibraryFailure("ERR_DTRACE_ENABLE");
     if (failure.error == EPERM || failure.error == EACCES) failure.code = "ERR_DTRACE_PERMISSION";
@@ -293,7 +296,8 @@ Result Tracing::Go() {
   }
   can_wait_ = around_.wakeup.Join();
   misses_.Join();
-  Pace();
+  can_be_quiet_ = can_wait_ && buffers_.Join(around_.wakeup.set(), around_.wakeup.event());
+  SetPace();
   if (!can_wait_ && switchrate_.count() == 0) switchrate_ = std::chrono::milliseconds(1);
   running_ = true;
   return Success{};
@@ -315,8 +319,30 @@ std::chrono::nanoseconds Tracing::Interval() const {
   return firings_->holds() ? std::max(switchrate_, kLeastInterval) : switchrate_;
 }
 
-// What cannot be woken must not wait: then the session's thread looks once per switchrate.
-void Tracing::Pace() { SetSwitchrate(can_wait_ && !firings_->holds() ? kWaitForData : kDoNotWait); }
+// What cannot be woken must not wait: then the session's thread looks once per switchrate. While it gathers, too.
+void Tracing::SetPace() {
+  const bool waits = can_wait_ && !firings_->holds() && pace_ == Pace::kAwaiting;
+  SetSwitchrate(waits ? kWaitForData : kDoNotWait);
+}
+
+// Where records come fast they wake nobody, until a look finds none. After that there is one more look, a switchrate
+// later: a probe that fired meanwhile may have seen the buffers as they were.
+void Tracing::Adapt() {
+  const size_t taken = firings_->Taken();
+  const bool many = taken >= kMany && Interval() >= kLeastInterval;
+  const Pace before = pace_;
+  switch (pace_) {
+    case Pace::kAwaiting:
+    case Pace::kSettling:
+      pace_ = many && can_be_quiet_ && buffers_.Quiet() ? Pace::kGathering : Pace::kAwaiting;
+      break;
+    case Pace::kGathering:
+      if (taken > 0 && Interval() >= kLeastInterval) break;
+      buffers_.Loud();
+      pace_ = Pace::kSettling;
+  }
+  if (pace_ != before) SetPace();
+}
 
 bool Tracing::SetSwitchrate(const char* value) {
   return library_->dtrace_setopt(handle_->get(), kSwitchrate, value) == 0;
@@ -324,6 +350,7 @@ bool Tracing::SetSwitchrate(const char* value) {
 
 void Tracing::Work() {
   const bool held = firings_->holds();
+  if (quiet()) buffers_.Call();
   const Clock::time_point looked = Clock::now();
   const auto status = firings_->Work();
   last_look_ = Clock::now();
@@ -337,7 +364,8 @@ void Tracing::Work() {
     // it, and what a processor was still writing then is here, too.
     firings_->Release(looked - Interval() - std::max(Interval(), kMostLateness));
     firings_->Flush();
-    if (firings_->holds() != held) Pace();
+    if (firings_->holds() != held) SetPace();
+    Adapt();
     if (looked >= next_misses_) TellOfMisses();
   }
 }
@@ -359,6 +387,7 @@ void Tracing::Finish() {
   std::this_thread::sleep_until(last_look_ + kStatusrate);
   // Twice, since one call looks at as many descriptors as there are CPUs, and not all of them need be buffers.
   for (int i = 0; i < 2; i++) {
+    if (can_be_quiet_) buffers_.Call();
     const auto status = firings_->Work();
     if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
       Fail();

@@ -82,6 +82,10 @@ class Tracing {
   bool running() const { return running_; }
   // How often the buffers are looked into.
   std::chrono::nanoseconds Interval() const;
+  // Records wake nobody at the moment.
+  bool quiet() const { return pace_ != Pace::kAwaiting; }
+  // While it is quiet: the time from one look to the next, unless a buffer fills.
+  void WaitUntil(std::chrono::steady_clock::time_point until) const { buffers_.WaitUntilHalfFull(until); }
   // One look into the buffers: what is there goes to the sink. Waits up to a second for something to come, if the
   // wakeup can end that.
   void Work();
@@ -100,7 +104,8 @@ class Tracing {
   bool InstallHandlers();
   void OnOption(const dtrace_setoptdata_t& data);
   int GoInView();
-  void Pace();
+  void SetPace();
+  void Adapt();
   bool SetSwitchrate(const char* value);
   void Finish();
   void Fail();
@@ -125,7 +130,12 @@ class Tracing {
   Clock::time_point last_look_;
   bool enabled_ = false;
   bool running_ = false;
-  bool can_wait_ = false;  // dtrace_work() may wait for data: see platform::Wakeup
+  bool can_wait_ = false;      // dtrace_work() may wait for data: see platform::Wakeup
+  bool can_be_quiet_ = false;  // see platform::Buffers
+  // Each record wakes this thread; none does; or each does again, and what was on its way before may still come.
+  enum class Pace : uint8_t { kAwaiting, kGathering, kSettling };
+  Pace pace_ = Pace::kAwaiting;
+  platform::Buffers buffers_;
   std::string library_path_;
   bool own_procfs_ = false;  // the user has said where /proc is: see platform::ProcfsView
   std::chrono::nanoseconds switchrate_ = std::chrono::milliseconds(10);

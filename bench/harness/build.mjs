@@ -1,5 +1,5 @@
 /**
- * Builds the C half of the benchmarks, the load generator and the bare consumer, into `build-bench` (node-gyp empties `build`). Nothing is
+ * Builds the C half of the benchmarks, the load generators and the bare consumer, into `build-bench` (node-gyp empties `build`). Nothing is
  * installed, and nothing is compiled again as long as the sources and the compiler's arguments are the same.
  */
 import { execFileSync } from 'node:child_process'
@@ -13,7 +13,7 @@ import { readManifest } from '../../dist/platform/manifest.js'
 const sources = fileURLToPath(new URL('..', import.meta.url))
 const output = fileURLToPath(new URL('../../build-bench', import.meta.url))
 
-/** @returns {{ load: string, bareConsumer: string }} the paths of the two programs */
+/** @returns {{ load: string, calls: string, bareConsumer: string }} the paths of the programs */
 export function build() {
   mkdirSync(join(output, 'include', 'sys'), { recursive: true })
   // dtrace.h asks for a header that no package has; ctf-api.h is it, under its own name.
@@ -22,6 +22,7 @@ export function build() {
   return {
     // The process's name is what the programs' predicates ask for: the file must be called `load`.
     load: compile('load', ['load.c'], []),
+    calls: compile('calls', ['calls.c'], []),
     bareConsumer: compile('bare-consumer', ['bare-consumer.c'], [...include, '-pthread', '-ldl']),
   }
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "../statement.h"
+#include "linux/buffers.h"
 #include "linux/cpus.h"
 #include "linux/keeper.h"
 #include "linux/leave.h"

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -16,6 +17,8 @@ namespace dtc::platform {
 // dtrace_work() does not wait, so there is nothing to be woken from.
 class Wakeup {
  public:
+  int set() const { return -1; }
+  int event() const { return -1; }
   void Look() {}
   bool Join() { return false; }
   void Signal() {}
@@ -28,6 +31,17 @@ class Leave {
  public:
   void Look() {}
   void TakeProbesAway() const {}
+};
+
+// Their kernels wake nobody for a record.
+class Buffers {
+ public:
+  void Look() {}
+  bool Join(int /*epoll*/, int /*alarm*/) { return false; }
+  bool Quiet() { return false; }
+  bool Loud() { return true; }
+  void Call() const {}
+  void WaitUntilHalfFull(std::chrono::steady_clock::time_point /*until*/) const {}
 };
 
 // Their D libraries fit their kernels.

@@ -8,6 +8,7 @@ namespace dtc::platform {
 inline constexpr const char* kEpollSet = "anon_inode:[eventpoll]";
 inline constexpr const char* kPerfEvent = "anon_inode:[perf_event]";
 inline constexpr const char* kBpfLink = "anon_inode:bpf_link";
+inline constexpr const char* kBpfMap = "anon_inode:bpf-map";
 
 bool IsDescriptorOf(int descriptor, const char* kind);
 std::set<int> DescriptorsOf(const char* kind);

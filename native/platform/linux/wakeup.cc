@@ -46,6 +46,7 @@ bool Wakeup::Join() {
     epoll_event event = {};
     event.events = EPOLLIN;
     event.data.ptr = nullptr;
+    set_ = epoll;
     return epoll_ctl(epoll, EPOLL_CTL_ADD, event_, &event) == 0;
   }
   return false;

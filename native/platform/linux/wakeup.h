@@ -20,6 +20,9 @@ class Wakeup {
   // After dtrace_go(): finds libdtrace's epoll set among the process's descriptors (a new one that holds perf events)
   // and joins it. False where there is none: then the caller must not let dtrace_work() wait.
   bool Join();
+  // libdtrace's epoll set, once it was joined, and what is in it for Signal().
+  int set() const { return set_; }
+  int event() const { return event_; }
   // Any thread.
   void Signal();
   // DTrace thread, before it looks at what it was woken for.
@@ -27,6 +30,7 @@ class Wakeup {
 
  private:
   int event_ = -1;
+  int set_ = -1;
   std::atomic<bool> signalled_{false};
   std::set<int> others_;
 };

@@ -196,14 +196,29 @@ static double quantile_us(double q) {
   return (double)tally.samples[(size_t)(q * (double)(tally.sample_count - 1) + 0.5)] / 1000;
 }
 
+/* The most memory that this process ever had: ru_maxrss won't do, a parent's from before the exec is in it. */
+static uint64_t peak_kilobytes(void) {
+  FILE* const status = fopen("/proc/self/status", "r");
+  if (status == NULL) fail("/proc/self/status", "cannot be read");
+  char line[256];
+  uint64_t peak = 0;
+  while (fgets(line, sizeof line, status) != NULL && sscanf(line, "VmHWM: %" SCNu64, &peak) != 1) {
+  }
+  fclose(status);
+  return peak;
+}
+
 static void print_result(uint64_t cpu, uint64_t since) {
   printf("{\"event\":\"result\",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"drops\":%" PRIu64 ",\"errors\":%" PRIu64
-         ",\"cpuMicroseconds\":%" PRIu64 ",\"seconds\":%.6f",
-         tally.records, tally.bytes, tally.drops, tally.errors, cpu, (double)(now_ns() - since) / NS_PER_S);
+         ",\"cpuMicroseconds\":%" PRIu64 ",\"peakKilobytes\":%" PRIu64 ",\"seconds\":%.6f",
+         tally.records, tally.bytes, tally.drops, tally.errors, cpu, peak_kilobytes(),
+         (double)(now_ns() - since) / NS_PER_S);
   if (tally.latency_field >= 0) {
     if (tally.sample_count != 0) qsort(tally.samples, tally.sample_count, sizeof *tally.samples, by_value);
-    printf(",\"latency\":{\"samples\":%zu,\"medianMicroseconds\":%.1f,\"p99Microseconds\":%.1f}", tally.sample_count,
-           quantile_us(0.5), quantile_us(0.99));
+    printf(
+        ",\"latency\":{\"samples\":%zu,\"medianMicroseconds\":%.1f,\"p90Microseconds\":%.1f"
+        ",\"p99Microseconds\":%.1f,\"p999Microseconds\":%.1f}",
+        tally.sample_count, quantile_us(0.5), quantile_us(0.9), quantile_us(0.99), quantile_us(0.999));
   }
   printf("}\n");
   fflush(stdout);

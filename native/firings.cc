@@ -43,9 +43,10 @@ int Firings::OnRecord(const dtrace_probedata_t* /*data*/, const dtrace_recdesc_t
 }
 
 int Firings::OnProbe(const dtrace_probedata_t& data) {
-  taken_++;
   const Source& source = sources_.Of(data);
   const Statement& statement = *source.statement;
+  taken_.firings++;
+  taken_.bytes += statement.source_end;
   if (statement.refusal) return Refuse(*statement.refusal, data);
   if (recorder_.batch().size() >= kBatchSize) Flush();
   acting_ = statement.acts_on_aggregations ? &statement : nullptr;

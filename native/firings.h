@@ -38,8 +38,12 @@ class Firings {
   // the faults that could not be.
   void Flush(bool last = false);
 
-  // Firings since it was asked the last time.
-  size_t Taken() { return std::exchange(taken_, 0); }
+  // What was taken since it was asked the last time.
+  struct Amount {
+    size_t firings = 0;
+    size_t bytes = 0;  // of their data
+  };
+  Amount Taken() { return std::exchange(taken_, {}); }
   // Where the program called exit().
   std::optional<int32_t> exit_status() const { return exit_status_; }
   // Why Work() was left before its time, where that was decided here.
@@ -65,7 +69,7 @@ class Firings {
   const std::function<void(Message)>& sink_;
   Sources sources_;
   Recorder recorder_;
-  size_t taken_ = 0;
+  Amount taken_;
   std::optional<int32_t> exit_status_;
   std::optional<Failure> refusal_;
   std::optional<Fault> fault_;  // the last one that was only counted

@@ -14,7 +14,7 @@ uint64_t Word(const char* data) {
 }
 
 // Only has to spread names over a small table, and is paid by every string: so it looks at both ends and the middle.
-uint64_t Hash(const char* data, uint32_t length) {
+uint32_t Hash(const char* data, uint32_t length) {
   constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ULL;  // 2^64 / the golden ratio
   uint64_t hash = length;
   if (length >= 8) {
@@ -25,7 +25,7 @@ uint64_t Hash(const char* data, uint32_t length) {
     hash += all << 8;
   }
   hash *= kOdd;
-  return hash >> 32;
+  return static_cast<uint32_t>(hash >> 32);
 }
 
 bool IsAscii(const char* data, size_t length) {
@@ -39,11 +39,13 @@ bool IsAscii(const char* data, size_t length) {
 }  // namespace
 
 uint32_t RecordBatch::Intern(const char* data, uint32_t length) {
-  Interned& slot = interned_[Hash(data, length) % kInternSlots];
-  if (slot.batch == batch_ && slot.length == length && std::memcmp(text_.at(slot.offset), data, length) == 0) {
+  const uint32_t hash = Hash(data, length);
+  Interned& slot = interned_[hash % kInternSlots];
+  if (slot.batch == batch_ && slot.hash == hash && slot.length == length &&
+      std::memcmp(text_.at(slot.offset), data, length) == 0) {
     return slot.offset;
   }
-  slot = {static_cast<uint32_t>(text_.size()), length, batch_};
+  slot = {static_cast<uint32_t>(text_.size()), length, batch_, hash};
   text_.Append(data, length);
   return slot.offset;
 }

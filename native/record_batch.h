@@ -87,6 +87,7 @@ class RecordBatch {
     uint32_t offset = 0;
     uint32_t length = 0;
     uint32_t batch = 0;
+    uint32_t hash = 0;
   };
 
   void Store(uint32_t at, uint32_t value) { std::memcpy(record_ + at, &value, sizeof value); }

@@ -296,6 +296,9 @@ Result Tracing::Go() {
   }
   can_wait_ = around_.wakeup.Join();
   misses_.Join();
+  dtrace_optval_t size = 0;
+  library_->dtrace_getopt(handle_->get(), "bufsize", &size);
+  buffer_size_ = static_cast<size_t>(size);
   can_be_quiet_ = can_wait_ && buffers_.Join(around_.wakeup.set(), around_.wakeup.event());
   SetPace();
   if (!can_wait_ && switchrate_.count() == 0) switchrate_ = std::chrono::milliseconds(1);
@@ -316,7 +319,8 @@ int Tracing::GoInView() {
 
 // While firings wait for their turn it can't be left to the next one's coming.
 std::chrono::nanoseconds Tracing::Interval() const {
-  return firings_->holds() ? std::max(switchrate_, kLeastInterval) : switchrate_;
+  const std::chrono::nanoseconds interval = pace_ == Pace::kGathering ? gathering_interval_ : switchrate_;
+  return firings_->holds() ? std::max(interval, kLeastInterval) : interval;
 }
 
 // What cannot be woken must not wait: then the session's thread looks once per switchrate. While it gathers, too.
@@ -328,16 +332,23 @@ void Tracing::SetPace() {
 // Where records come fast they wake nobody, until a look finds none. After that there is one more look, a switchrate
 // later: a probe that fired meanwhile may have seen the buffers as they were.
 void Tracing::Adapt() {
-  const size_t taken = firings_->Taken();
-  const bool many = taken >= kMany && Interval() >= kLeastInterval;
+  const Firings::Amount taken = firings_->Taken();
+  const bool many = taken.firings >= kMany && switchrate_ >= kLeastInterval;
   const Pace before = pace_;
   switch (pace_) {
     case Pace::kAwaiting:
     case Pace::kSettling:
       pace_ = many && can_be_quiet_ && buffers_.Quiet() ? Pace::kGathering : Pace::kAwaiting;
+      gathering_interval_ = kLeastInterval;
       break;
     case Pace::kGathering:
-      if (taken > 0 && Interval() >= kLeastInterval) break;
+      // A buffer must not fill while this thread waits for a processor.
+      if (taken.bytes > buffer_size_ / 4) {
+        gathering_interval_ = std::max(gathering_interval_ / 2, kLeastInterval);
+      } else if (taken.bytes < buffer_size_ / 16) {
+        gathering_interval_ = std::min(gathering_interval_ * 2, switchrate_);
+      }
+      if (taken.firings > 0 && switchrate_ >= kLeastInterval) break;
       buffers_.Loud();
       pace_ = Pace::kSettling;
   }
@@ -362,7 +373,7 @@ void Tracing::Work() {
   } else {
     // What was recorded a switchrate before this look has been read by now: the look before this one left nothing of
     // it, and what a processor was still writing then is here, too.
-    firings_->Release(looked - Interval() - std::max(Interval(), kMostLateness));
+    firings_->Release(looked - switchrate_ - std::max(switchrate_, kMostLateness));
     firings_->Flush();
     if (firings_->holds() != held) SetPace();
     Adapt();

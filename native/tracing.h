@@ -135,6 +135,8 @@ class Tracing {
   // Each record wakes this thread; none does; or each does again, and what was on its way before may still come.
   enum class Pace : uint8_t { kAwaiting, kGathering, kSettling };
   Pace pace_ = Pace::kAwaiting;
+  std::chrono::nanoseconds gathering_interval_{0};
+  size_t buffer_size_ = 0;
   platform::Buffers buffers_;
   std::string library_path_;
   bool own_procfs_ = false;  // the user has said where /proc is: see platform::ProcfsView

@@ -5,9 +5,7 @@
  * CPU is user and system time of the consumer's process (and opensnoop's own), from just before the load until the last open has been
  * told. What the traced process pays is the time that each of its opens takes longer than untraced.
  */
-import { execFileSync } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
-import { toolEnvironment } from '../../scripts/lib/paths.mjs'
 import { withConsumer } from '../harness/consumer-process.mjs'
 import { runLoad } from '../harness/load.mjs'
 import { median } from '../harness/statistics.mjs'
@@ -16,19 +14,17 @@ const RATE = 50_000
 const WARM_UP = 50_000
 const SETTLE_MS = 500
 
+export const needs = ['opensnoop']
+
 /** @param {import('../harness/context.mjs').Context} context */
 export async function opens(context) {
-  const opensnoop = which('opensnoop')
+  const opensnoop = context.peer('opensnoop')
   const consumers = [
     { name: 'watchOpens', command: context.node('node-opens', { process: 'load' }) },
-    ...(opensnoop === undefined
-      ? []
-      : [
-          {
-            name: 'opensnoop piped to Node',
-            command: context.node('node-opens', { process: 'load', opensnoop }),
-          },
-        ]),
+    {
+      name: 'opensnoop piped to Node',
+      command: context.node('node-opens', { process: 'load', opensnoop }),
+    },
   ].map((consumer) => ({ ...consumer, runs: [] }))
   const count = context.quick ? 100_000 : 200_000
   const untraced = await fullSpeed(context, count)
@@ -66,15 +62,11 @@ export async function opens(context) {
     ]),
     verdicts: [
       { goal: 'watchOpens loses nothing', value: `${ours.drops} lost`, met: ours.drops === 0 },
-      ...(theirs === undefined
-        ? []
-        : [
-            {
-              goal: 'it costs at most what opensnoop and reading its lines do',
-              value: `${(ours.cpu / theirs.cpu).toFixed(2)}×`,
-              met: ours.cpu <= theirs.cpu,
-            },
-          ]),
+      {
+        goal: 'it costs at most what opensnoop and reading its lines do',
+        value: `${(ours.cpu / theirs.cpu).toFixed(2)}×`,
+        met: ours.cpu <= theirs.cpu,
+      },
     ],
     data: { unit: 'microseconds', untraced, results },
   }
@@ -96,13 +88,4 @@ async function once(context, consumer, count) {
   const result = await consumer.finish(load.made)
   const cpu = (result.cpuMicroseconds + (result.childCpuMicroseconds ?? 0)) / result.records
   return { cpu, traced, drops: result.stopped.drops, records: result.records, perSecond: load.perSecond }
-}
-
-function which(name) {
-  try {
-    const command = ['-c', 'command -v "$1"', 'sh', name]
-    return execFileSync('sh', command, { encoding: 'utf8', env: toolEnvironment() }).trim() || undefined
-  } catch {
-    return undefined
-  }
 }

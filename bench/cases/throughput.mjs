@@ -1,86 +1,98 @@
 /**
- * CPU per record delivered to JavaScript as a typed object, against the bare C consumer: at a steady 50,000 a second,
- * and with the load generator as fast as it goes.
- *
- * CPU is user and system time of the consumer's whole process from just before the load until the last record has been
- * delivered, divided by the records delivered. What the process costs idle meanwhile is in it: nothing is subtracted.
- * The kernel's side (the probe itself) is paid by the traced process and is the same for all.
+ * CPU per record delivered to JavaScript, against the bare C consumer and against tracers whose text is read: at a steady
+ * 50,000 a second, and with the load generator as fast as it goes.
  */
-
-import { setTimeout as delay } from 'node:timers/promises'
-import { withConsumer } from '../harness/consumer-process.mjs'
 import { commonOptions } from '../harness/context.mjs'
-import { runLoad } from '../harness/load.mjs'
-import { median } from '../harness/statistics.mjs'
+import { fieldsOf } from '../harness/programs.mjs'
+import {
+  costCells,
+  costColumns,
+  FOLDER,
+  measureUnderLoad,
+  optionText,
+  whole,
+} from '../harness/under-load.mjs'
 
 const SWITCHRATE = '10ms'
-const GOAL = 3
 const RATE = 50_000
-const WARM_UP = 100_000
-/** Longer than a switch: by then the last record of the warm-up has been delivered. */
-const SETTLE_MS = 300
+/** What "full speed" is to be at least: a slower load would not be the limit that is meant. */
+const FULL = 250_000
+const WARM_UP = { count: 300_000, rate: RATE }
 
-/** The first is the yardstick, the second what the goal is about. */
-const consumers = (context, run) => [
-  { name: 'bare C', command: context.bare(run) },
-  { name: 'Node, typed objects', command: context.node('node-consumer', { ...run, read: 'records' }) },
-  { name: 'Node, columns', command: context.node('node-consumer', { ...run, read: 'columns' }) },
-  { name: 'Node, for await', command: context.node('node-consumer', { ...run, read: 'iterate' }) },
-  ...(context.dtrace === undefined
-    ? []
-    : [
-        {
-          name: 'dtrace(1) piped to Node',
-          command: context.node('node-pipe', { command: context.dtrace, ...run }),
-        },
-      ]),
-]
+const OBJECTS = 'Node, typed objects'
+const COLUMNS = 'Node, columns'
+const PROCESS = "Node, typed objects, host: 'process'"
+const DEFAULTS = 'Node, typed objects, default options'
+const DTRACE = 'dtrace(1) piped to Node'
+const BPFTRACE = 'bpftrace -f json piped to Node'
+const OPENSNOOP = 'opensnoop piped to Node'
+
+export const needs = ['bpftrace', 'opensnoop']
+
+/** The first is the yardstick. */
+function consumers(context) {
+  if (context.dtrace === undefined) throw new Error('dtrace(1) is missing: scripts/setup brings it')
+  const options = { ...commonOptions, switchrate: SWITCHRATE }
+  const run = { file: context.program('opens'), options }
+  const node = (more) => context.node('node-consumer', { ...run, fields: fieldsOf.opens, ...more })
+  const probe = [context.load, 'missing', '--count', '100', '--folder', FOLDER]
+  const pipe = (tracer, path) => context.node('node-pipe', { ...run, tracer, path, probe, prefix: FOLDER })
+  return [
+    { name: 'bare C', command: context.bare(run) },
+    { name: OBJECTS, command: node({ read: 'records' }) },
+    { name: COLUMNS, command: node({ read: 'columns' }) },
+    { name: 'Node, for await', command: node({ read: 'iterate' }) },
+    { name: PROCESS, command: node({ read: 'records', host: 'process' }) },
+    { name: DEFAULTS, command: node({ read: 'records', options: {} }) },
+    { name: DTRACE, peer: true, command: pipe('dtrace', context.dtrace) },
+    { name: BPFTRACE, peer: true, command: pipe('bpftrace', context.peer('bpftrace')) },
+    { name: OPENSNOOP, peer: true, command: pipe('opensnoop', context.peer('opensnoop')) },
+  ]
+}
 
 /** @param {import('../harness/context.mjs').Context} context */
 export async function throughput(context) {
-  const paced = await measure(context, 'paced', { count: context.quick ? 100_000 : 200_000, rate: RATE })
-  const full = await measure(context, 'full', { count: context.quick ? 200_000 : 500_000, rate: 0 })
-
-  const rows = []
-  for (const { load, results } of [paced, full]) {
-    const label = load.rate === 0 ? 'full speed' : `${RATE.toLocaleString('en')}/s`
-    for (const { name, cpu, ratio, drops, perSecond, spread } of results) {
-      rows.push([
-        `${name}, ${label}`,
-        cpu.toFixed(3),
-        spread.map((value) => value.toFixed(3)).join(' to '),
-        `${ratio.toFixed(2)}×`,
-        Math.round(perSecond).toLocaleString('en'),
-        String(drops),
-      ])
-    }
-  }
-  const ours = paced.results[1]
-  const pacedDrops = paced.results[0].drops + ours.drops
+  const entries = consumers(context)
+  const seconds = context.quick ? 2 : 10
+  const warmUp = context.quick ? { count: 100_000, rate: RATE } : WARM_UP
+  const { rounds } = context
+  const measure = (label, rate) =>
+    measureUnderLoad(context, {
+      label: `throughput, ${label}`,
+      rounds,
+      entries,
+      load: { rate, seconds, warmUp },
+    })
+  const paced = await measure('paced', RATE)
+  const full = await measure('full speed', 0)
+  const phases = [
+    { label: `${whole(RATE)}/s`, results: paced.results },
+    { label: 'full speed', results: full.results },
+  ]
   return {
     name: 'throughput',
     title: 'CPU per record delivered',
     setting:
-      `program opens.d (execname, pid, path: 1,000 paths of 40 to 70 bytes in turn), switchrate ${SWITCHRATE}, ` +
-      `${Object.entries(commonOptions)
-        .map((option) => option.join(' '))
-        .join(', ')}; ` +
-      `${context.rounds} interleaved rounds after a warm-up of ${WARM_UP.toLocaleString('en')} records, medians\n` +
-      'CPU: user + system of the whole consumer process, idle cost included; ratio of medians',
-    columns: ['consumer', 'µs/record', 'spread', 'to bare C', 'load/s', 'lost'],
-    rows,
-    verdicts: [
-      {
-        goal: `typed objects at ${RATE.toLocaleString('en')}/s cost at most ${GOAL}× bare C`,
-        value: `${ours.ratio.toFixed(2)}×`,
-        met: ours.ratio <= GOAL,
-      },
-      {
-        goal: `nothing lost at ${RATE.toLocaleString('en')}/s in either`,
-        value: `${pacedDrops} lost`,
-        met: pacedDrops === 0,
-      },
-    ],
+      `program opens.d (execname, pid, path: 1,000 paths of 36 to 60 bytes in turn), switchrate ${SWITCHRATE}, ` +
+      `${optionText(commonOptions)}; ${rounds} interleaved rounds of ${seconds} s after a warm-up of ` +
+      `${whole(warmUp.count)} records, medians\n` +
+      'CPU: user + system of the whole consumer process and its children, idle cost included; ' +
+      'ratio: median of the rounds; lost: of all rounds',
+    columns: ['consumer', ...costColumns],
+    rows: phases.flatMap(({ label, results }) =>
+      results.map((result) => [`${result.name}, ${label}`, ...costCells(result)]),
+    ),
+    verdicts: verdicts(paced.results, full.results),
+    chart: {
+      kind: 'bars',
+      title: 'CPU per record delivered',
+      unit: 'µs of CPU per record',
+      log: true,
+      groups: phases.map(({ label, results }) => ({
+        label,
+        bars: results.map(({ name, cpu, spread }) => ({ label: name, value: cpu, spread })),
+      })),
+    },
     data: {
       unit: 'microseconds of CPU per record',
       options: { ...commonOptions, switchrate: SWITCHRATE },
@@ -90,56 +102,49 @@ export async function throughput(context) {
   }
 }
 
-async function measure(context, label, { count, rate }) {
-  const run = { file: context.program('opens'), options: { ...commonOptions, switchrate: SWITCHRATE } }
-  const entries = consumers(context, run).map((consumer) => ({ ...consumer, runs: [] }))
-  for (let round = 1; round <= context.rounds; round++) {
-    for (const { name, command, runs } of entries) {
-      context.progress(`throughput, ${label}, round ${round}/${context.rounds}: ${name}`)
-      runs.push(
-        await withConsumer(name, command, (consumer) => once(context, name, consumer, { count, rate })),
-      )
-    }
-  }
-  const bare = median(entries[0].runs.map((result) => result.cpu))
-  return {
-    load: { count, rate },
-    results: entries.map(({ name, runs }) => {
-      const cpus = runs.map((result) => result.cpu)
-      const cpu = median(cpus)
+function verdicts(paced, full) {
+  const at = (results, name) => results.find((result) => result.name === name)
+  const speed = at(full, OBJECTS).perSecond
+  const lost = at(full, DEFAULTS).lost
+  return [
+    {
+      goal: `the load makes at least ${whole(FULL)} traced calls a second at full speed`,
+      value: `${whole(speed)}/s`,
+      met: speed >= FULL,
+    },
+    ratio(`typed objects at ${whole(RATE)}/s`, 1.6, at(paced, OBJECTS)),
+    ratio('typed objects at full speed', 2.2, at(full, OBJECTS)),
+    ratio(`columns at ${whole(RATE)}/s`, 1.25, at(paced, COLUMNS)),
+    ratio('columns at full speed', 1.25, at(full, COLUMNS)),
+    ...[BPFTRACE, DTRACE].map((name) => {
+      const times = at(paced, name).cpu / at(paced, OBJECTS).cpu
       return {
-        name,
-        cpu,
-        ratio: cpu / bare,
-        spread: [Math.min(...cpus), Math.max(...cpus)],
-        drops: runs.reduce((sum, result) => sum + result.drops, 0),
-        perSecond: median(runs.map((result) => result.perSecond)),
-        runs,
+        goal: `typed objects at ${whole(RATE)}/s cost at most 1/12 of ${name}`,
+        value: `1/${times.toFixed(1)}`,
+        met: times >= 12,
       }
     }),
-  }
+    ...[
+      [`${whole(RATE)}/s`, paced],
+      ['full speed', full],
+    ].map(([label, results]) => {
+      const times = at(results, PROCESS).cpu / at(results, OBJECTS).cpu
+      return {
+        goal: `host: 'process' at ${label} costs at most 1.3× in-process`,
+        value: `${times.toFixed(2)}×`,
+        met: times <= 1.3,
+      }
+    }),
+    {
+      goal: 'nothing is lost at full speed with default options',
+      value: `${whole(lost)} of ${whole(at(full, DEFAULTS).made)} lost`,
+      met: lost === 0,
+    },
+  ]
 }
 
-async function once(context, name, consumer, { count, rate }) {
-  await consumer.ready()
-  // What is measured is the long run: V8 has by then compiled what it compiles. Both get the same warm-up.
-  await runLoad(context.load, 'open', { count: WARM_UP, rate: RATE, folder: context.folder })
-  await delay(SETTLE_MS)
-  await consumer.begin()
-  const load = await runLoad(context.load, 'open', { count, rate, folder: context.folder })
-  const result = await consumer.finish(load.made)
-  const accounted = result.stopped.records + result.stopped.drops
-  if (accounted !== load.made) {
-    throw new Error(
-      `${name}: ${load.made} opens were made, but ${result.stopped.records} records delivered and ` +
-        `${result.stopped.drops} reported as dropped: ${load.made - accounted} are unaccounted for`,
-    )
-  }
-  return {
-    cpu: (result.cpuMicroseconds + (result.childCpuMicroseconds ?? 0)) / result.records,
-    records: result.records,
-    drops: result.stopped.drops,
-    perSecond: load.perSecond,
-    seconds: result.seconds,
-  }
-}
+const ratio = (what, most, result) => ({
+  goal: `${what} cost at most ${most}× bare C`,
+  value: `${result.ratio.toFixed(2)}×`,
+  met: result.ratio <= most,
+})

@@ -5,7 +5,6 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { serve, startClock } from './protocol.mjs'
 
@@ -42,13 +41,9 @@ if (opensnoop === undefined) {
     tally.drops += Number(/lost (\d+) events/i.exec(line)?.[1] ?? 0)
     progress()
   })
-  let before = 0
   progress = serve(tally, {
-    reset() {
-      reset()
-      before = cpuOf(child.pid)
-    },
-    result: () => ({ childCpuMicroseconds: cpuOf(child.pid) - before }),
+    children: [child.pid],
+    reset,
     async stop() {
       child.kill('SIGINT')
       if (child.exitCode === null) await once(child, 'close')
@@ -56,10 +51,3 @@ if (opensnoop === undefined) {
   })
 }
 clock.ready()
-
-/** User and system time of a process, in microseconds: /proc/PID/stat counts hundredths of a second. */
-function cpuOf(pid) {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10_000
-}

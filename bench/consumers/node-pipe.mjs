@@ -1,71 +1,76 @@
 /**
- * What people do without this package: start dtrace(1), read its output, split the lines.
+ * What people do without this package: start a tracer, read its output, split the lines.
  *
- *   node node-pipe.mjs JSON    { command, file, options }
+ *   node node-pipe.mjs JSON    { tracer: name in tracers.mjs, path, file?, options, probe: command, prefix }
  *
- * CPU is that of both processes: this one's, and dtrace's from /proc.
+ * `probe` makes a few opens: the first of them that the tracer tells says that it is tracing. Only paths that begin with `prefix`
+ * count: a tracer may tell of others of the same process. CPU and memory are those of both processes.
  */
-import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { execFile, spawn } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { serve, startClock } from './protocol.mjs'
+import { tracers } from './tracers.mjs'
 
-const { command, file, options } = JSON.parse(process.argv[2])
+const run = JSON.parse(process.argv[2])
+const { prefix, probe } = run
+const tracer = tracers[run.tracer](run)
 const tally = { records: 0, bytes: 0, drops: 0, errors: 0 }
 
+/** It prints the rest of the probe's opens before it is asked to measure. */
+const SETTLE_MS = 500
+
 const clock = startClock()
-const flags = Object.entries(options).flatMap(([name, value]) => ['-x', `${name}=${value}`])
-const dtrace = spawn(command, ['-q', ...flags, '-s', file], { stdio: ['ignore', 'pipe', 'pipe'] })
-const ended = new Promise((resolve) => dtrace.on('close', resolve))
-
-let progress = () => {}
-// dtrace says nothing when it is tracing: it is when its BEGIN and END probes are in place.
-while (
-  !readFileSync('/sys/kernel/debug/tracing/uprobe_events', 'utf8').includes(`dt_${dtrace.pid}_dtrace/`)
-) {
-  if (dtrace.exitCode !== null)
-    throw new Error(`dtrace ended with ${dtrace.exitCode}: ${dtrace.stderr.read()}`)
-  await delay(10)
-}
-await delay(500)
-clock.step('start')
-
-dtrace.stderr.setEncoding('utf8').on('data', (text) => {
-  for (const [, count] of text.matchAll(/(\d+) drops/g)) tally.drops += Number(count)
+const [command, ...args] = tracer.command
+const child = spawn(command, args, {
+  env: { ...process.env, ...tracer.env },
+  stdio: ['ignore', 'pipe', 'pipe'],
 })
-const line = /^execname=(.*) pid=(\d+) path=(.*)$/
-let rest = ''
-dtrace.stdout.setEncoding('utf8').on('data', (text) => {
-  const lines = (rest + text).split('\n')
-  rest = lines.pop()
-  for (const text of lines) {
-    const match = line.exec(text)
-    if (match === null) continue
-    const record = { execname: match[1], pid: Number(match[2]), path: match[3] }
+const ended = new Promise((resolve) => child.on('close', resolve))
+let errors = ''
+let progress = () => {}
+
+function read(line) {
+  const record = tracer.parse(line)
+  if (record === undefined) {
+    tally.drops += tracer.lost(line)
+  } else if (record.path.startsWith(prefix)) {
     tally.records++
     tally.bytes += record.execname.length + record.path.length + (record.pid > 0 ? 4 : 0)
   }
-  progress()
-})
-
-/** Microseconds of CPU that dtrace's threads have used: the first number of each schedstat, in nanoseconds. */
-function dtraceCpu() {
-  const tasks = `/proc/${dtrace.pid}/task`
-  const used = readdirSync(tasks).map((task) =>
-    Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]),
-  )
-  return used.reduce((sum, time) => sum + time, 0) / 1e3
 }
 
-let begun = 0
+/** Calls `use` with each whole line. */
+function eachLine(stream, use) {
+  let rest = ''
+  stream.setEncoding('utf8').on('data', (text) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop()
+    for (const line of lines) use(line)
+    progress()
+  })
+}
+eachLine(child.stdout, read)
+eachLine(child.stderr, (line) => {
+  errors += `${line}\n`
+  tally.drops += tracer.lost(line)
+})
+
+while (tally.records === 0) {
+  if (child.exitCode !== null) throw new Error(`${command} ended with ${child.exitCode}: ${errors}`)
+  await promisify(execFile)(probe[0], probe.slice(1))
+  await delay(100)
+}
+await delay(SETTLE_MS)
+clock.step('start')
+
 progress = serve(tally, {
+  children: [child.pid],
   reset() {
     Object.assign(tally, { records: 0, bytes: 0, drops: 0, errors: 0 })
-    begun = dtraceCpu()
   },
-  result: () => ({ childCpuMicroseconds: dtraceCpu() - begun }),
   async stop() {
-    dtrace.kill('SIGINT')
+    child.kill('SIGINT')
     await ended
   },
 })

@@ -2,6 +2,7 @@
  * The consumer's side of the benchmark's protocol (see harness/consumer-process.mjs), as bare-consumer.c has it in C.
  */
 import { createInterface } from 'node:readline'
+import { cpuOf, peakOf } from './children.mjs'
 
 /** Drop counts are read once per `statusrate` (a second): quiet must last longer than that to mean "that was all". */
 const QUIET_MS = 3_000
@@ -34,23 +35,35 @@ export function startClock() {
 
 /**
  * Answers `begin` and `finish`. `tally` has `records`, `drops` and whatever else the result is to carry; the consumer
- * counts in it and calls the returned function after each batch.
+ * counts in it and calls the returned function after each batch. `children` are processes that work for this one: their CPU
+ * and memory count as well.
  *
  * @param {{ records: number, drops: number }} tally
- * @param {{ reset(): void, result?(): object, stop(): Promise<void> }} hooks
+ * @param {{ reset(): void, result?(): object, stop(): Promise<void>, children?: number[] }} hooks
  */
-export function serve(tally, { reset, result, stop }) {
+export function serve(tally, { reset, result, stop, children = [] }) {
+  const childCpu = () => children.reduce((sum, pid) => sum + cpuOf(pid), 0)
+  let childBegun = childCpu()
   let begun = process.hrtime.bigint()
   let cpu = process.cpuUsage()
   let target = Number.POSITIVE_INFINITY
   let quiet
 
-  const finish = async () => {
+  /** @param {number} waited milliseconds that nothing came, at the end */
+  const finish = async (waited) => {
     target = Number.POSITIVE_INFINITY
     clearTimeout(quiet)
     const used = process.cpuUsage(cpu)
-    const seconds = Number(process.hrtime.bigint() - begun) / 1e9
-    send({ event: 'result', ...tally, cpuMicroseconds: used.user + used.system, seconds, ...result?.() })
+    const seconds = Number(process.hrtime.bigint() - begun) / 1e9 - waited / 1e3
+    send({
+      event: 'result',
+      ...tally,
+      cpuMicroseconds: used.user + used.system,
+      childCpuMicroseconds: childCpu() - childBegun,
+      peakKilobytes: children.reduce((sum, pid) => sum + peakOf(pid), peakOf('self')),
+      seconds,
+      ...result?.(),
+    })
     await stop()
     send({ event: 'stopped', records: tally.records, drops: tally.drops })
     commands.close()
@@ -58,7 +71,7 @@ export function serve(tally, { reset, result, stop }) {
   }
   const progress = () => {
     if (target === Number.POSITIVE_INFINITY) return
-    if (tally.records + tally.drops >= target) void finish()
+    if (tally.records + tally.drops >= target) void finish(0)
     else quiet.refresh()
   }
 
@@ -71,10 +84,11 @@ export function serve(tally, { reset, result, stop }) {
       send({ event: 'begun' })
       begun = process.hrtime.bigint()
       cpu = process.cpuUsage()
+      childBegun = childCpu()
     } else if (finishing) {
       told = true
       target = Number(finishing[1])
-      quiet = setTimeout(() => void finish(), QUIET_MS)
+      quiet = setTimeout(() => void finish(QUIET_MS), QUIET_MS)
       progress()
     }
   })

@@ -6,6 +6,7 @@ import { prepareDLibraries } from '../../dist/platform/dlibs.js'
 import { checkoutFolder, dataFolders, locateLibrary } from '../../dist/platform/locate.js'
 import { readManifest } from '../../dist/platform/manifest.js'
 import { build } from './build.mjs'
+import { peer } from './peers.mjs'
 
 const file = (path) => fileURLToPath(new URL(path, import.meta.url))
 
@@ -33,6 +34,8 @@ export async function createContext({ quick, rounds, folder, progress }) {
     progress,
     /** The path of a D program of the benchmarks. */
     program: (name) => file(`../programs/${name}.d`),
+    /** The path of a peer's program, or the folder of its npm package; says how to install it where it is missing. */
+    peer,
 
     /**
      * The command line of the bare consumer.

@@ -105,9 +105,10 @@ Napi::Value Consumer::DataOf(Napi::Env env, const Packet& packet) {
 void Consumer::LendSlabs(Napi::Env env) {
   constexpr size_t kAhead = 2;
   while (session_ && slabs_.size() < kAhead) {
-    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, Slabs::kSize);
+    char* data = nullptr;
+    const Napi::ArrayBuffer buffer = pool_.Get(env, &data);
     if (buffer.IsEmpty()) return;
-    session_->Lend(next_slab_, static_cast<char*>(buffer.Data()));
+    session_->Lend(next_slab_, data);
     slabs_.push_back({next_slab_++, Napi::Persistent(buffer)});
   }
 }

@@ -10,6 +10,7 @@
 
 #include "protocol.h"
 #include "session.h"
+#include "slab_pool.h"
 
 namespace dtc {
 
@@ -45,6 +46,7 @@ class Consumer : public Napi::ObjectWrap<Consumer> {
     uint32_t number;
     Napi::Reference<Napi::ArrayBuffer> buffer;
   };
+  SlabPool pool_;
   std::deque<Slab> slabs_;  // lent and not used up, in the order in which they are used
   uint32_t next_slab_ = 0;
 };

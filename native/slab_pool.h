@@ -1,0 +1,59 @@
+// Memory for slabs, as ArrayBuffers; what JavaScript's garbage collector gives back is used again. Fresh memory for each
+// slab costs a page fault for every 4 KiB of records, and zeros that nobody reads. JavaScript thread only.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "slabs.h"
+
+namespace dtc {
+
+class SlabPool {
+ public:
+  // Empty where there is no memory, or while the environment is being terminated.
+  Napi::ArrayBuffer Get(Napi::Env env, char** data) const {
+    auto loan = std::make_unique<Loan>(Loan{spare_, Take()});
+    *data = loan->memory.get();
+    napi_value buffer = nullptr;
+    if (napi_create_external_arraybuffer(env, *data, Slabs::kSize, GiveBack, loan.get(), &buffer) == napi_ok) {
+      static_cast<void>(loan.release());
+      return {env, buffer};
+    }
+    // Where external memory is not allowed (a sandboxed V8, as in Electron).
+    if (env.IsExceptionPending()) return {};
+    Napi::ArrayBuffer own = Napi::ArrayBuffer::New(env, Slabs::kSize);
+    if (!own.IsEmpty()) *data = static_cast<char*>(own.Data());
+    return own;
+  }
+
+ private:
+  using Memory = std::unique_ptr<char[]>;  // NOLINT(cppcoreguidelines-avoid-c-arrays,modernize-avoid-c-arrays)
+  using Spare = std::vector<Memory>;
+  static constexpr size_t kMostSpare = 8;
+
+  struct Loan {
+    std::shared_ptr<Spare> spare;
+    Memory memory;
+  };
+
+  Memory Take() const {
+    if (spare_->empty()) return Memory(new char[Slabs::kSize]);  // not filled: it is written before it is read
+    Memory memory = std::move(spare_->back());
+    spare_->pop_back();
+    return memory;
+  }
+
+  static void GiveBack(napi_env /*env*/, void* /*data*/, void* lent) {
+    const std::unique_ptr<Loan> loan(static_cast<Loan*>(lent));
+    if (loan->spare->size() < kMostSpare) loan->spare->push_back(std::move(loan->memory));
+  }
+
+  // Outlives the pool where a slab does.
+  std::shared_ptr<Spare> spare_ = std::make_shared<Spare>();
+};
+
+}  // namespace dtc

@@ -44,7 +44,8 @@ class ByteBuffer {
   void Grow(size_t count) {
     const size_t capacity = std::max({size_ + count, 2 * capacity_, kLeast});
     // Zeroed, so that a gap between two fields never shows what had been in the memory before.
-    auto grown = std::make_unique<char[]>(capacity);  // NOLINT(cppcoreguidelines-avoid-c-arrays,modernize-avoid-c-arrays)
+    auto grown =
+        std::make_unique<char[]>(capacity);  // NOLINT(cppcoreguidelines-avoid-c-arrays,modernize-avoid-c-arrays)
     if (size_ > 0) std::memcpy(grown.get(), data_.get(), size_);
     data_ = std::move(grown);
     capacity_ = capacity;

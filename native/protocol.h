@@ -24,8 +24,8 @@ enum class PacketKind : uint8_t { kControl = 0, kBatch = 1, kFault = 2, kEnd = 3
 
 struct Packet {
   PacketKind kind;
-  std::string json;        // empty: a batch
-  std::vector<char> data;  // empty: none
+  std::string json;                     // empty: a batch
+  std::vector<char> data;               // empty: none
   std::optional<SlabPlace> place = {};  // of a batch that is in a slab, which only a session in this process has
 };
 

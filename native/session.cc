@@ -181,8 +181,8 @@ void Session::Work() {
 }
 
 void Session::LookOnce() {
-  // A second is the most that dtrace_work() waits for data. When it has done so, nothing came, and nothing will be there
-  // to be gathered for a while: the next wait may begin at once.
+  // A second is the most that dtrace_work() waits for data. When it has done so, nothing came, and nothing will be
+  // there to be gathered for a while: the next wait may begin at once.
   constexpr std::chrono::milliseconds kMostOfASecond(900);
   const Clock::time_point began = Clock::now();
   working_since_ = NowMs();

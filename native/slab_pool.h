@@ -1,5 +1,5 @@
-// Memory for slabs, as ArrayBuffers; what JavaScript's garbage collector gives back is used again. Fresh memory for each
-// slab costs a page fault for every 4 KiB of records, and zeros that nobody reads. JavaScript thread only.
+// Memory for slabs, as ArrayBuffers; what JavaScript's garbage collector gives back is used again. Fresh memory for
+// each slab costs a page fault for every 4 KiB of records, and zeros that nobody reads. JavaScript thread only.
 #pragma once
 
 #include <napi.h>

@@ -1,5 +1,5 @@
-// Memory that JavaScript lends for batches, so that they are written once, where JavaScript reads them. Shared between the
-// threads.
+// Memory that JavaScript lends for batches, so that they are written once, where JavaScript reads them. Shared between
+// the threads.
 //
 // A slab is filled from its start, batch after batch, and never used again: JavaScript's garbage collector has it when
 // the last of its batches is. In what order slabs are used up is the order in which they were lent.

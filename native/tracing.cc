@@ -15,8 +15,8 @@
 namespace dtc {
 namespace {
 
-// How often exit() and drops are looked for: with each dtrace_work(), but no oftener than this. It can't be changed while
-// tracing.
+// How often exit() and drops are looked for: with each dtrace_work(), but no oftener than this. It can't be changed
+// while tracing.
 constexpr std::chrono::milliseconds kStatusrate(10);
 constexpr const char* kStatusrateText = "10ms";
 // dtrace_work() with a switchrate of a microsecond returns at once; with 0 it waits for data, up to a second.
@@ -29,7 +29,8 @@ constexpr std::chrono::nanoseconds kMostLateness = std::chrono::milliseconds(10)
 constexpr std::chrono::nanoseconds kLeastInterval = std::chrono::milliseconds(1);
 // So many firings in one look are worth that the next ones wake nobody.
 constexpr size_t kMany = 4;
-// What the kernel passes over is asked for this often, or as seldom as costs next to nothing when there are many programs.
+// What the kernel passes over is asked for this often, or as seldom as costs next to nothing when there are many
+// programs.
 constexpr std::chrono::nanoseconds kMissesInterval = std::chrono::seconds(1);
 constexpr std::chrono::nanoseconds kMissesIntervalOfOne = std::chrono::milliseconds(50);
 constexpr const char* kProcfsPath = "procfspath";

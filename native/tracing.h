@@ -58,7 +58,8 @@ class Tracing {
   Result Open(const OpenRequest& request);
   Result SetOption(const std::string& name, const std::optional<std::string>& value);
   Result GetOption(const std::string& name);
-  // Whether libdtrace finds it in the kernel, modules apart: a D library that names one which is not there does not compile.
+  // Whether libdtrace finds it in the kernel, modules apart: a D library that names one which is not there does not
+  // compile.
   Result HasSymbol(const std::string& name);
   // What records carry beside their values; before the first program is compiled.
   Result SetExtras(Extras extras);

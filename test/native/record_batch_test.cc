@@ -353,8 +353,12 @@ TEST(RecordBatch, StringsThatDifferWhereNobodyLooksAreDifferent) {
   RecordBatch batch;
   // The same ends and the same middle.
   const std::string end(20, 'e');
-  const std::vector<std::string> texts = {end + "a" + end + "m" + end + "a" + end, end + "b" + end + "m" + end + "a" + end,
-                                          end + "a" + end + "m" + end + "b" + end, "short", "shorT", ""};
+  const std::vector<std::string> texts = {end + "a" + end + "m" + end + "a" + end,
+                                          end + "b" + end + "m" + end + "a" + end,
+                                          end + "a" + end + "m" + end + "b" + end,
+                                          "short",
+                                          "shorT",
+                                          ""};
   for (int round = 0; round < 2; round++) {
     for (const std::string& text : texts) {
       batch.Begin(statement, 0, 0);

@@ -50,8 +50,8 @@ Descriptor OpenQuietEvent(uint32_t cpu) {
   attributes.sample_type = PERF_SAMPLE_RAW;
   attributes.sample_period = 1;
   attributes.watermark = 1;
-  return Descriptor(static_cast<int>(
-      syscall(SYS_perf_event_open, &attributes, -1, static_cast<int>(cpu), -1, PERF_FLAG_FD_CLOEXEC)));
+  return Descriptor(
+      static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, static_cast<int>(cpu), -1, PERF_FLAG_FD_CLOEXEC)));
 }
 
 }  // namespace

@@ -18,8 +18,9 @@ namespace dtc::platform {
 //
 // So there is a second perf event for each CPU, which writes into the same buffer (PERF_EVENT_IOC_SET_OUTPUT,
 // perf_event_open(2)) and wakes nobody, but for when the buffer is half full. Which of the two is written through is
-// what libdtrace's BPF map of them says. While they are quiet the buffers must be called to be looked at: libdtrace looks
-// at those that epoll gives it, and a descriptor that is always ready when asked is in its set for each of them, too.
+// what libdtrace's BPF map of them says. While they are quiet the buffers must be called to be looked at: libdtrace
+// looks at those that epoll gives it, and a descriptor that is always ready when asked is in its set for each of them,
+// too.
 //
 // All of it by the process's own descriptors, found after dtrace_go(). Where one is not what is expected there is
 // nothing to join, and all is as libdtrace has it.

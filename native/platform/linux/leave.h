@@ -5,16 +5,16 @@
 
 namespace dtc::platform {
 
-// dtrace_close() spends 2 to 4 s freeing its tables of types, one by one; at the end of a process just before the kernel
-// takes all of its memory anyway. What outlives a process are only the entries in tracefs' uprobe_events, and those can
-// go once the perf events that use them are closed.
+// dtrace_close() spends 2 to 4 s freeing its tables of types, one by one; at the end of a process just before the
+// kernel takes all of its memory anyway. What outlives a process are only the entries in tracefs' uprobe_events, and
+// those can go once the perf events that use them are closed.
 class Leave {
  public:
   // Before libdtrace opens any: the perf events that are somebody else's.
   void Look();
   // Takes away the session's perf events, BPF links and uprobes. Of libdtrace only dtrace_close() may be called after
-  // it: the numbers of the descriptors stay taken, by what nobody misses when it closes them again. What can't be removed
-  // within a second stays; the next consumer on this machine removes it.
+  // it: the numbers of the descriptors stay taken, by what nobody misses when it closes them again. What can't be
+  // removed within a second stays; the next consumer on this machine removes it.
   void TakeProbesAway() const;
 
  private:

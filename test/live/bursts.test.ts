@@ -1,0 +1,107 @@
+/** Records that come fast: the kernel wakes nobody for each of them, and none is left behind. See native/platform/linux/buffers.h. */
+import { execFile, execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Consumer } from '../../lib/index.js'
+import { open } from './consumers.js'
+import { requireDTrace } from './helper.js'
+import { patience } from './patience.js'
+
+const describe = requireDTrace()
+const run = promisify(execFile)
+
+const MANY = 300_000
+/** What fires is counted in the kernel as well, whatever becomes of its record. */
+const PROGRAM = `syscall::write:entry /execname == "dtc-bursts" && (arg2 == 100 || arg2 == 101)/
+{ printf("size=%d", (int)arg2); @fired = count(); }`
+
+let folder: string
+let load: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'dtc-bursts-test-'))
+  load = join(folder, 'dtc-bursts')
+  execFileSync('cc', ['-pthread', '-o', load, join(import.meta.dirname, 'fixtures', 'load.c')])
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+/** Writes 100 and 101 bytes in turn, so many times, and ends with status 3. */
+async function write(times: number): Promise<void> {
+  await run(load, [String(times), '0', '0', '0', '0']).catch(() => {})
+}
+
+interface Seen {
+  consumer: Consumer
+  records: number
+  bytes: number
+  drops: number
+}
+
+async function trace(host: 'in-process' | 'process'): Promise<Seen> {
+  const consumer = await open({ host, options: { switchrate: '10ms' } })
+  const seen: Seen = { consumer, records: 0, bytes: 0, drops: 0 }
+  consumer.on('batch', (batch) => {
+    seen.records += batch.length
+    for (const size of batch.column('size')) seen.bytes += size as number
+  })
+  consumer.on('drop', ({ count }) => {
+    seen.drops += count
+  })
+  await consumer.enable(await consumer.compile(PROGRAM))
+  await consumer.go()
+  return seen
+}
+
+/** Interrupts that the kernel raised for itself, on all processors (irq_work). */
+function ownInterrupts(): number {
+  const line = readFileSync('/proc/interrupts', 'utf8')
+    .split('\n')
+    .find((text) => /^\s*IWI:/.test(text))
+  return (line?.match(/\b\d+\b/g) ?? []).reduce((sum, count) => sum + Number(count), 0)
+}
+
+describe.each(['in-process', 'process'] as const)('a burst, %s', (host) => {
+  test(
+    'comes whole, without an interrupt for each record, and what comes after it does not wait',
+    async () => {
+      const seen = await trace(host)
+      // One by one first: each of them wakes the session.
+      for (let i = 1; i <= 3; i++) {
+        await write(2)
+        await expect.poll(() => seen.records, { timeout: patience(5_000) }).toBe(2 * i)
+      }
+
+      const before = ownInterrupts()
+      await write(MANY)
+      await expect.poll(() => seen.records + seen.drops, { timeout: patience(10_000) }).toBe(MANY + 6)
+      expect(ownInterrupts() - before).toBeLessThan(MANY / 2)
+      expect(seen.records).toBeGreaterThan(MANY * 0.9)
+      if (seen.drops === 0) expect(seen.bytes).toBe((MANY + 6) * 100.5)
+
+      for (let i = 1; i <= 3; i++) {
+        await write(2)
+        await expect
+          .poll(() => seen.records + seen.drops, { timeout: patience(5_000) })
+          .toBe(MANY + 6 + 2 * i)
+      }
+    },
+    patience(60_000),
+  )
+
+  test(
+    'that is cut off by stop() is accounted for to the last record',
+    async () => {
+      const seen = await trace(host)
+      const writing = write(MANY)
+      await expect.poll(() => seen.records, { timeout: patience(10_000) }).toBeGreaterThan(1_000)
+      await seen.consumer.stop()
+      const [fired] = await seen.consumer.aggregations()
+      expect(seen.records + seen.drops).toBe(Number(fired?.value))
+      await writing
+    },
+    patience(60_000),
+  )
+})

@@ -44,8 +44,8 @@ class Library {
   using InitFunction = int (*)(dtrace_hdl_t*);
   InitFunction dtrace_init = nullptr;
 
-  // Has other parameters elsewhere, where nobody needs it.
-  using LookUpFunction = int (*)(dtrace_hdl_t*, const char*, const char*, GElf_Sym*, dtrace_syminfo_t*);
+  // Its last parameters (what is found) differ, and only platform::HasSymbol knows them.
+  using LookUpFunction = int (*)(dtrace_hdl_t*, const char*, const char*, void*, void*);
   LookUpFunction dtrace_lookup_by_name = nullptr;
 
   // Has another name in each: platform::kGrabProcess.

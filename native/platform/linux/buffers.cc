@@ -48,7 +48,7 @@ Descriptor OpenQuietEvent(uint32_t cpu) {
   attributes.config = PERF_COUNT_SW_BPF_OUTPUT;
   attributes.size = sizeof attributes;
   attributes.sample_type = PERF_SAMPLE_RAW;
-  attributes.sample_period = 1;
+  attributes.sample_period = 1;  // NOLINT(cppcoreguidelines-pro-type-union-access): as the kernel declares it
   attributes.watermark = 1;
   return Descriptor(
       static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, static_cast<int>(cpu), -1, PERF_FLAG_FD_CLOEXEC)));

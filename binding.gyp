@@ -46,6 +46,7 @@
             "native/platform/linux/buffers.cc",
             "native/platform/linux/cpus.cc",
             "native/platform/linux/descriptors.cc",
+            "native/platform/linux/kallsyms.cc",
             "native/platform/linux/keeper.cc",
             "native/platform/linux/leave.cc",
             "native/platform/linux/loader_breakpoint.cc",

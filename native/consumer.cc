@@ -105,10 +105,10 @@ Napi::Value Consumer::DataOf(Napi::Env env, const Packet& packet) {
 void Consumer::LendSlabs(Napi::Env env) {
   constexpr size_t kAhead = 2;
   while (session_ && slabs_.size() < kAhead) {
-    char* data = nullptr;
-    const Napi::ArrayBuffer buffer = pool_.Get(env, &data);
+    std::shared_ptr<char> owner;
+    Napi::ArrayBuffer buffer = pool_.Get(env, &owner);
     if (buffer.IsEmpty()) return;
-    session_->Lend(next_slab_, data);
+    session_->Lend(next_slab_, static_cast<char*>(buffer.Data()), std::move(owner));
     slabs_.push_back({next_slab_++, Napi::Persistent(buffer)});
   }
 }

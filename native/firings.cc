@@ -120,7 +120,7 @@ void Firings::FlushFaults() {
 
 void Firings::Release(std::chrono::steady_clock::time_point until) {
   const auto time = std::chrono::duration_cast<std::chrono::nanoseconds>(until.time_since_epoch()).count();
-  recorder_.Release(static_cast<uint64_t>(time), [this] {
+  recorder_.Release(static_cast<uint64_t>(std::max<int64_t>(time, 0)), [this] {
     if (recorder_.batch().size() >= kBatchSize) Flush();
   });
 }

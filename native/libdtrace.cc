@@ -37,7 +37,6 @@ bool Library::Resolve(std::string* error) {
   const bool found[] = {DTC_FUNCTIONS(DTC_FIND) find(platform::kGrabProcess, &dtrace_proc_grab),
                         !platform::kHasInit || find("dtrace_init", &dtrace_init)};
 #undef DTC_FIND
-  dtrace_lookup_by_name = reinterpret_cast<LookUpFunction>(dlsym(object_, "dtrace_lookup_by_name"));
   ctf_type_name = reinterpret_cast<decltype(ctf_type_name)>(dlsym(object_, "ctf_type_name"));
   return std::all_of(std::begin(found), std::end(found), [](bool one) { return one; });
 }

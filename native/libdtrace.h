@@ -44,10 +44,6 @@ class Library {
   using InitFunction = int (*)(dtrace_hdl_t*);
   InitFunction dtrace_init = nullptr;
 
-  // Its last parameters (what is found) differ, and only platform::HasSymbol knows them.
-  using LookUpFunction = int (*)(dtrace_hdl_t*, const char*, const char*, void*, void*);
-  LookUpFunction dtrace_lookup_by_name = nullptr;
-
   // Has another name in each: platform::kGrabProcess.
   using GrabFunction = platform::Process* (*)(dtrace_hdl_t*, pid_t, int);
   GrabFunction dtrace_proc_grab = nullptr;

@@ -157,7 +157,7 @@ std::optional<Session::Turn> Session::WaitForTurn() {
     // One look per switchrate under load: the data of that time makes one batch. When nothing has come for longer
     // than that, the time is past already, and dtrace_work() itself waits for the first record.
     const Clock::time_point next = last_work_ + tracing_.Interval();
-    if (tracing_.quiet()) {
+    if (tracing_.quiet() && !MustAct()) {
       lock.unlock();
       tracing_.WaitUntil(next);  // as long as nobody signals
       lock.lock();

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "in_flight.h"
 #include "message.h"
@@ -55,7 +56,7 @@ class Session {
   // JavaScript has taken one: room for one more.
   void Taken(PacketKind kind);
   // Memory of Slabs::kSize bytes for batches to come, which is there for as long as the session.
-  void Lend(uint32_t slab, char* data) { slabs_.Lend(slab, data); }
+  void Lend(uint32_t slab, char* data, std::shared_ptr<void> owner) { slabs_.Lend(slab, data, std::move(owner)); }
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -14,24 +14,24 @@ namespace dtc {
 
 class SlabPool {
  public:
-  // Empty where there is no memory, or while the environment is being terminated.
-  Napi::ArrayBuffer Get(Napi::Env env, char** data) const {
+  // Empty where there is no memory, or while the environment is being terminated. `owner` keeps what JavaScript lets
+  // go.
+  Napi::ArrayBuffer Get(Napi::Env env, std::shared_ptr<char>* owner) const {
     auto loan = std::make_unique<Loan>(Loan{spare_, Take()});
-    *data = loan->memory.get();
+    *owner = loan->memory;
     napi_value buffer = nullptr;
-    if (napi_create_external_arraybuffer(env, *data, Slabs::kSize, GiveBack, loan.get(), &buffer) == napi_ok) {
+    if (napi_create_external_arraybuffer(env, owner->get(), Slabs::kSize, GiveBack, loan.get(), &buffer) == napi_ok) {
       static_cast<void>(loan.release());
       return {env, buffer};
     }
+    owner->reset();
     // Where external memory is not allowed (a sandboxed V8, as in Electron).
     if (env.IsExceptionPending()) return {};
-    Napi::ArrayBuffer own = Napi::ArrayBuffer::New(env, Slabs::kSize);
-    if (!own.IsEmpty()) *data = static_cast<char*>(own.Data());
-    return own;
+    return Napi::ArrayBuffer::New(env, Slabs::kSize);
   }
 
  private:
-  using Memory = std::unique_ptr<char[]>;  // NOLINT(cppcoreguidelines-avoid-c-arrays,modernize-avoid-c-arrays)
+  using Memory = std::shared_ptr<char>;
   using Spare = std::vector<Memory>;
   static constexpr size_t kMostSpare = 8;
 
@@ -41,7 +41,8 @@ class SlabPool {
   };
 
   Memory Take() const {
-    if (spare_->empty()) return Memory(new char[Slabs::kSize]);  // not filled: it is written before it is read
+    // Not filled: it is written before it is read.
+    if (spare_->empty()) return {new char[Slabs::kSize], std::default_delete<char[]>()};  // NOLINT
     Memory memory = std::move(spare_->back());
     spare_->pop_back();
     return memory;

@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 namespace dtc {
 
@@ -25,10 +27,11 @@ class Slabs {
  public:
   static constexpr size_t kSize = size_t{1024} * 1024;
 
-  // The JavaScript thread. Numbers rise.
-  void Lend(uint32_t number, char* data) {
+  // The JavaScript thread. Numbers rise. `owner` keeps the memory where JavaScript may let go of it before the end of
+  // the DTrace thread, as at the end of a worker.
+  void Lend(uint32_t number, char* data, std::shared_ptr<void> owner = nullptr) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    lent_.push_back({number, data});
+    lent_.push_back({number, data, std::move(owner)});
   }
 
   // The DTrace thread. Nothing where no slab has room for it, as when JavaScript is late: then the batch needs memory
@@ -38,7 +41,7 @@ class Slabs {
     if (current_.data == nullptr || kSize - used_ < size) {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (lent_.empty()) return std::nullopt;
-      current_ = lent_.front();
+      current_ = std::move(lent_.front());
       lent_.pop_front();
       used_ = 0;
     }
@@ -51,6 +54,7 @@ class Slabs {
   struct Slab {
     uint32_t number = 0;
     char* data = nullptr;
+    std::shared_ptr<void> owner = nullptr;
   };
 
   std::mutex mutex_;

@@ -109,13 +109,15 @@ Result Tracing::Configure(const OpenRequest& request) {
 
 Result Tracing::EndTracing() {
   running_ = false;
+  // When tracing had failed, its clauses still ran.
+  if (std::exchange(active_, false)) library_->dtrace_stop(handle_->get());
   if (processes_) processes_->EndCreated();
   return Success{};
 }
 
 void Tracing::Close(const std::function<void()>& probes_are_away) {
   EndTracing();
-  if (handle_) leave_.TakeProbesAway();
+  if (handle_) leave_.TakeProbesAway(process_ends_);
   probes_are_away();
   firings_.reset();
   aggregations_.reset();
@@ -155,10 +157,7 @@ Result Tracing::GetOption(const std::string& name) {
   return Success{json::Text(static_cast<int64_t>(value))};
 }
 
-Result Tracing::HasSymbol(const std::string& name) {
-  const bool found = platform::HasSymbol(library_->dtrace_lookup_by_name, handle_->get(), name.c_str());
-  return Success{found ? "true" : "false"};
-}
+Result Tracing::HasSymbol(const std::string& name) { return Success{platform::HasSymbol(name) ? "true" : "false"}; }
 
 Result Tracing::SetExtras(Extras extras) {
   if (!programs_.empty()) return Failure{"ERR_DTRACE_STATE", "a program is compiled already"};
@@ -285,11 +284,14 @@ Result Tracing::Go() {
   around_.wakeup.Look();
   misses_.Look();
   buffers_.Look();
+  leave_.LookBeforeGo();
   if (GoInView() != 0) {
     Failure failure = LibraryFailure("ERR_DTRACE_ENABLE");
     if (failure.error == EPERM || failure.error == EACCES) failure.code = "ERR_DTRACE_PERMISSION";
     return failure;
   }
+  leave_.LookAfterGo();
+  active_ = true;
   // `#pragma D option switchrate` has its effect now, unless setOption was used: libdtrace's value is the last word.
   dtrace_optval_t rate = 0;
   if (library_->dtrace_getopt(handle_->get(), kSwitchrate, &rate) == 0) {
@@ -320,8 +322,8 @@ int Tracing::GoInView() {
 
 // While firings wait for their turn it can't be left to the next one's coming.
 std::chrono::nanoseconds Tracing::Interval() const {
-  const std::chrono::nanoseconds interval = pace_ == Pace::kGathering ? gathering_interval_ : switchrate_;
-  return firings_->holds() ? std::max(interval, kLeastInterval) : interval;
+  if (pace_ == Pace::kGathering) return std::min(gathering_interval_, std::max(switchrate_, kLeastInterval));
+  return firings_->holds() || pace_ == Pace::kSettling ? std::max(switchrate_, kLeastInterval) : switchrate_;
 }
 
 // What cannot be woken must not wait: then the session's thread looks once per switchrate. While it gathers, too.
@@ -337,21 +339,27 @@ void Tracing::Adapt() {
   const bool many = taken.firings >= kMany && switchrate_ >= kLeastInterval;
   const Pace before = pace_;
   switch (pace_) {
-    case Pace::kAwaiting:
     case Pace::kSettling:
-      pace_ = many && can_be_quiet_ && buffers_.Quiet() ? Pace::kGathering : Pace::kAwaiting;
-      gathering_interval_ = kLeastInterval;
+      if (Clock::now() < settled_) break;
+      pace_ = Pace::kAwaiting;
+      [[fallthrough]];
+    case Pace::kAwaiting:
+      if (!many || !can_be_quiet_ || !buffers_.Quiet()) break;
+      pace_ = Pace::kGathering;
+      gathering_interval_ = taken.bytes < buffer_size_ / 16 ? switchrate_ : kLeastInterval;
       break;
     case Pace::kGathering:
       // A buffer must not fill while this thread waits for a processor.
       if (taken.bytes > buffer_size_ / 4) {
-        gathering_interval_ = std::max(gathering_interval_ / 2, kLeastInterval);
+        gathering_interval_ /= 2;
       } else if (taken.bytes < buffer_size_ / 16) {
-        gathering_interval_ = std::min(gathering_interval_ * 2, switchrate_);
+        gathering_interval_ *= 2;
       }
+      gathering_interval_ = std::clamp(gathering_interval_, kLeastInterval, std::max(switchrate_, kLeastInterval));
       if (taken.firings > 0 && switchrate_ >= kLeastInterval) break;
-      buffers_.Loud();
+      if (!buffers_.Loud()) break;
       pace_ = Pace::kSettling;
+      settled_ = Clock::now() + std::max(switchrate_, kMostLateness);
   }
   if (pace_ != before) SetPace();
 }
@@ -390,6 +398,7 @@ Result Tracing::Stop() {
 // Runs END and takes what is left. After the end of tracing libdtrace has to be asked for it once more.
 void Tracing::Finish() {
   running_ = false;
+  active_ = false;
   if (library_->dtrace_stop(handle_->get()) != 0 || !SetSwitchrate(kDoNotWait)) {
     Fail();
     return;

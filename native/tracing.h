@@ -58,8 +58,7 @@ class Tracing {
   Result Open(const OpenRequest& request);
   Result SetOption(const std::string& name, const std::optional<std::string>& value);
   Result GetOption(const std::string& name);
-  // Whether libdtrace finds it in the kernel, modules apart: a D library that names one which is not there does not
-  // compile.
+  // Whether the kernel has a symbol of this name: a D library that names one which is not there does not compile.
   Result HasSymbol(const std::string& name);
   // What records carry beside their values; before the first program is compiled.
   Result SetExtras(Extras extras);
@@ -131,12 +130,14 @@ class Tracing {
   Clock::time_point last_look_;
   bool enabled_ = false;
   bool running_ = false;
+  bool active_ = false;        // clauses run
   bool can_wait_ = false;      // dtrace_work() may wait for data: see platform::Wakeup
   bool can_be_quiet_ = false;  // see platform::Buffers
   // Each record wakes this thread; none does; or each does again, and what was on its way before may still come.
   enum class Pace : uint8_t { kAwaiting, kGathering, kSettling };
   Pace pace_ = Pace::kAwaiting;
   std::chrono::nanoseconds gathering_interval_{0};
+  Clock::time_point settled_;
   size_t buffer_size_ = 0;
   platform::Buffers buffers_;
   std::string library_path_;

@@ -43,15 +43,18 @@ export function inProcessHost(receive: Receive): SessionHost {
   // Node runs an addon's own hooks when the event loop ends by itself, but not at process.exit() or an uncaught exception;
   // probes would be left behind. A worker's end is not the process's: there the hook does it.
   const forgetExit = isMainThread ? atExit(() => native.dispose(true)) : () => {}
+  let disposed = false
   return {
     kind: 'in-process',
     send: (command) => native.send(command),
     dispose(processEnds) {
+      disposed = true
       native.dispose(processEnds)
       if (processEnds) forgetExit()
       else ending = { native, end }
     },
-    ref: () => native.ref(),
-    unref: () => native.unref(),
+    // From then on it is for those who wait for its end.
+    ref: () => disposed || native.ref(),
+    unref: () => disposed || native.unref(),
   }
 }

@@ -133,18 +133,18 @@ function run(
   return [
     // A string that is the same as in the record before has the same place in the batch: then it is not made again. That is
     // remembered from run to run, for clauses that take turns.
-    `let last; ${each((i) => `let lastAt${i} = -1, lastText${i} = '';`)}`,
+    `let last = 0; ${each((i) => `let lastAt${i} = -1, lastText${i} = '';`)}`,
     `return function ${signature} {`,
     'const { u32 } = batch',
     'const source = u32[p >> 2]',
     each((i) => `let at${i} = -1, text${i} = '';`),
-    `if (batch === last) { ${each((i) => `at${i} = lastAt${i}; text${i} = lastText${i};`)} }`,
+    `if (batch.serial === last) { ${each((i) => `at${i} = lastAt${i}; text${i} = lastText${i};`)} }`,
     'do {',
     ...fields.map((field, i) => readExpression(field, i, int64)),
     `to[i++] = ${value}`,
     `p += ${schema.size}`,
     '} while (i < end && u32[p >> 2] === source)',
-    `last = batch; ${each((i) => `lastAt${i} = at${i}; lastText${i} = text${i};`)}`,
+    `last = batch.serial; ${each((i) => `lastAt${i} = at${i}; lastText${i} = text${i};`)}`,
     'return i',
     '}',
   ].join('\n')

@@ -76,8 +76,12 @@ export class Views {
   }
 }
 
+let batches = 0
+
 /** A batch: where it is in its memory. Places of records, text and bytes are counted from the start of that. */
 export class WireBatch {
+  /** For those who must not keep it: a batch keeps its memory, in which others are. */
+  readonly serial: number
   readonly views: Views
   readonly u32: Uint32Array
   readonly count: number
@@ -96,6 +100,7 @@ export class WireBatch {
     const views = memory instanceof Views ? memory : new Views(memory)
     const { u32 } = views
     const header = offset >> 2
+    this.serial = ++batches
     this.views = views
     this.u32 = u32
     this.count = u32[header] ?? 0

@@ -164,7 +164,7 @@ int main(int argc, char** argv) {
   // Whoever it was for has gone, or is done. Should the DTrace thread hang, the process does not.
   std::thread([] {
     std::this_thread::sleep_for(kPatience);
-    dtc::platform::Leave().TakeProbesAway();
+    dtc::platform::Leave().TakeProbesAway(true);
     _exit(kHangs);
   }).detach();
   session.reset();

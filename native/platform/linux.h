@@ -17,6 +17,7 @@
 #include "../statement.h"
 #include "linux/buffers.h"
 #include "linux/cpus.h"
+#include "linux/kallsyms.h"
 #include "linux/keeper.h"
 #include "linux/leave.h"
 #include "linux/loader_breakpoint.h"
@@ -214,13 +215,6 @@ inline char* CpuValue(const dtrace_aggdata_t& data, size_t cpu) {
 }
 
 // ---- Symbols ----
-
-template <typename LookUpFunction>
-bool HasSymbol(LookUpFunction look_up, dtrace_hdl_t* handle, const char* name) {
-  GElf_Sym symbol = {};
-  dtrace_syminfo_t info = {};
-  return look_up != nullptr && look_up(handle, "vmlinux", name, &symbol, &info) == 0;
-}
 
 // `look_up` is dtrace_lookup_by_addr. Nothing where libdtrace knows not even the module.
 template <typename LookUpFunction>

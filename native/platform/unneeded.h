@@ -30,7 +30,9 @@ inline void RemoveLeftovers() {}
 class Leave {
  public:
   void Look() {}
-  void TakeProbesAway() const {}
+  void LookBeforeGo() {}
+  void LookAfterGo() {}
+  void TakeProbesAway(bool /*process_ends*/) const {}
 };
 
 // Their kernels wake nobody for a record.
@@ -45,10 +47,7 @@ class Buffers {
 };
 
 // Their D libraries fit their kernels.
-template <typename LookUpFunction>
-bool HasSymbol(LookUpFunction /*look_up*/, dtrace_hdl_t* /*handle*/, const char* /*name*/) {
-  return true;
-}
+inline bool HasSymbol(const std::string& /*name*/) { return true; }
 
 // Their kernels count what they pass over as drops.
 class Misses {

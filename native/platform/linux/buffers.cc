@@ -56,20 +56,33 @@ Descriptor OpenQuietEvent(uint32_t cpu) {
 
 }  // namespace
 
+bool Buffers::Quiet() {
+  if (Point(&Buffer::quiet)) return true;
+  Point(&Buffer::loud);
+  return false;
+}
+
 void Buffers::Look() { others_ = DescriptorsOf(kBpfMap); }
 
 bool Buffers::Join(int epoll, int alarm) {
   const std::vector<Watched> watched = WatchedBy(epoll);
   for (const int map : DescriptorsOf(kBpfMap)) {
-    if (others_.count(map) == 0 && IsPerfEventArray(map)) map_ = map;
+    if (others_.count(map) != 0 || !IsPerfEventArray(map)) continue;
+    if (map_ >= 0) return false;  // one of them is another thread's
+    map_ = map;
   }
   call_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   alarms_ = Descriptor(epoll_create1(EPOLL_CLOEXEC));
-  if (map_ < 0 || watched.empty() || !call_ || !alarms_ || !Double(watched) || !Alarm(alarm)) return false;
-  for (const Buffer& buffer : buffers_) {
-    if (!Alarm(buffer.loud)) return false;
+  if (map_ < 0 || watched.empty() || !call_ || !alarms_ || !Double(watched)) return false;
+  for (const Watched& one : watched) {
+    if (!Register(epoll, one.data)) return false;
   }
-  return std::all_of(watched.begin(), watched.end(), [&](const Watched& one) { return Register(epoll, one.data); });
+  // Whoever asks a perf event whether it has data takes the answer away from all others (kernel: perf_poll()), and to
+  // put it into a set is to ask: what BEGIN has recorded would not be looked at.
+  const bool alarmed = Alarm(alarm) && std::all_of(buffers_.begin(), buffers_.end(),
+                                                   [&](const Buffer& buffer) { return Alarm(buffer.loud); });
+  Call();
+  return alarmed;
 }
 
 // proc(5): fdinfo of an epoll descriptor has a line "tfd: N events: X data: X …" for each descriptor in the set.
@@ -120,13 +133,14 @@ bool Buffers::Register(int epoll, uint64_t data) {
 
 // NOLINTBEGIN(cppcoreguidelines-pro-type-union-access): bpf(2) takes a union
 bool Buffers::Point(int Buffer::*event) {
-  return std::all_of(buffers_.begin(), buffers_.end(), [&](const Buffer& buffer) {
+  const auto failures = std::count_if(buffers_.begin(), buffers_.end(), [&](const Buffer& buffer) {
     bpf_attr attributes = {};
     attributes.map_fd = static_cast<uint32_t>(map_);
     attributes.key = reinterpret_cast<uint64_t>(&buffer.cpu);
     attributes.value = reinterpret_cast<uint64_t>(&(buffer.*event));
-    return syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attributes, sizeof attributes) == 0;
+    return syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attributes, sizeof attributes) != 0;
   });
+  return failures == 0;
 }
 // NOLINTEND(cppcoreguidelines-pro-type-union-access)
 

@@ -33,7 +33,7 @@ class Buffers {
   bool Join(int epoll, int alarm);
 
   // From now on records wake nobody, or each one does. False where the kernel does not want to.
-  bool Quiet() { return Point(&Buffer::quiet); }
+  bool Quiet();
   bool Loud() { return Point(&Buffer::loud); }
   // Has the next dtrace_work() look at all of them.
   void Call() const;

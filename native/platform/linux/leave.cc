@@ -79,11 +79,20 @@ void RemoveLeftovers() {
 
 void Leave::Look() { others_ = Attached(); }
 
-void Leave::TakeProbesAway() const {
+void Leave::LookBeforeGo() { before_go_ = Attached(); }
+
+void Leave::LookAfterGo() {
+  for (const int descriptor : Attached()) {
+    if (before_go_.count(descriptor) == 0) own_.insert(descriptor);
+  }
+}
+
+void Leave::TakeProbesAway(bool process_ends) const {
   const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   for (const int descriptor : Attached()) {
     // Without a descriptor to put there, dtrace_close() would close what someone else has opened meanwhile.
-    if (others_.count(descriptor) == 0 && nothing >= 0) dup3(nothing, descriptor, O_CLOEXEC);
+    const bool is_own = process_ends ? others_.count(descriptor) == 0 : own_.count(descriptor) != 0;
+    if (is_own && nothing >= 0) dup3(nothing, descriptor, O_CLOEXEC);
   }
   if (nothing >= 0) close(nothing);
   for (const char* events : kEventFiles) RemoveOwn(events);

@@ -155,7 +155,7 @@ bool Dispatch(Session& session, const char* data, size_t size) {
     }
     case CommandName::kHasSymbol: {
       std::string symbol = command.Text();
-      post([symbol = std::move(symbol)](Tracing& tracing) { return tracing.HasSymbol(symbol); });
+      post([symbol = std::move(symbol)](Tracing& /*tracing*/) { return Tracing::HasSymbol(symbol); });
       break;
     }
     case CommandName::kCompile: {

@@ -29,6 +29,7 @@ class Slabs {
 
   // The JavaScript thread. Numbers rise. `owner` keeps the memory where JavaScript may let go of it before the end of
   // the DTrace thread, as at the end of a worker.
+  // NOLINTNEXTLINE(readability-non-const-parameter): it is written to, elsewhere
   void Lend(uint32_t number, char* data, std::shared_ptr<void> owner = nullptr) {
     const std::lock_guard<std::mutex> lock(mutex_);
     lent_.push_back({number, data, std::move(owner)});

@@ -11,6 +11,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import pc from 'picocolors'
@@ -97,12 +98,12 @@ async function demonstrate() {
 
   say(dim('the watcher stops'))
   await watcher.stop()
-  const probes = await readFile('/sys/kernel/debug/tracing/uprobe_events', 'utf8')
+  const gone = await probesGone()
   console.log()
   check('every file that arrived was seen, with who brought it', sawAll(changes, ways, media))
   check('one SIGHUP, and no more', signals.length === 1)
   check('the list is that of the directory', sameNames(listed, tracks))
-  check('no probe is left behind', !probes.includes(`dt_${process.pid}_`))
+  check('no probe is left behind', gone)
   if (process.exitCode === undefined) console.log(green(bold('\nDone: all as it should be.')))
   console.log(dim('Your own directory: npm start -- rescan DIRECTORY --process NAME  (Ctrl-C stops it)'))
 }
@@ -254,4 +255,14 @@ async function interrupt(signal) {
   console.log(`\n${signal}: cleaning up`)
   for (const undo of cleanUp.splice(0).reverse()) await undo()
   process.exit(130)
+}
+
+/** The kernel lets go of them behind stop(), for which nobody has to wait: some seconds for a watcher's fifty. */
+async function probesGone() {
+  for (let i = 0; i < 200; i++) {
+    const probes = await readFile('/sys/kernel/debug/tracing/uprobe_events', 'utf8')
+    if (!probes.includes(`dt_${process.pid}_`)) return true
+    await delay(100)
+  }
+  return false
 }

@@ -115,6 +115,8 @@ describe('a listener that throws', () => {
     process.setUncaughtExceptionCaptureCallback((error) => thrown.push(error.message))
     try {
       await run()
+      // What a listener throws comes with the next turn of the event loop.
+      await new Promise((resolve) => setImmediate(resolve))
     } finally {
       process.setUncaughtExceptionCaptureCallback(null)
     }

@@ -78,7 +78,7 @@ describe.each(['in-process', 'process'] as const)('a burst, %s', (host) => {
       await write(MANY)
       await expect.poll(() => seen.records + seen.drops, { timeout: patience(10_000) }).toBe(MANY + 6)
       expect(ownInterrupts() - before).toBeLessThan(MANY / 2)
-      expect(seen.records).toBeGreaterThan(MANY * 0.9)
+      expect(seen.records).toBeGreaterThan(MANY / 2)
       if (seen.drops === 0) expect(seen.bytes).toBe((MANY + 6) * 100.5)
 
       for (let i = 1; i <= 3; i++) {

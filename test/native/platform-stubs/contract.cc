@@ -81,7 +81,7 @@ static_assert(kIs<void, decltype(std::declval<Misses&>().Join())>);
 static_assert(kIs<uint64_t, decltype(std::declval<const Misses&>().Count())>);
 static_assert(kIs<size_t, decltype(std::declval<const Misses&>().programs())>);
 static_assert(kIs<void, decltype(std::declval<Leave&>().Look())>);
-static_assert(kIs<void, decltype(std::declval<const Leave&>().TakeProbesAway())>);
+static_assert(kIs<void, decltype(std::declval<const Leave&>().TakeProbesAway(false))>);
 static_assert(kIs<bool, decltype(SignalProbe(std::declval<const uint64_t (&)[4]>()))>);
 
 }  // namespace dtc::platform

@@ -45,14 +45,11 @@ int Firings::OnRecord(const dtrace_probedata_t* /*data*/, const dtrace_recdesc_t
 int Firings::OnProbe(const dtrace_probedata_t& data) {
   const Source& source = sources_.Of(data);
   const Statement& statement = *source.statement;
-  taken_.firings++;
-  taken_.bytes += statement.source_end;
   if (statement.refusal) return Refuse(*statement.refusal, data);
-  if (recorder_.batch().size() >= kBatchSize) Flush();
   acting_ = statement.acts_on_aggregations ? &statement : nullptr;
   acting_data_ = data.dtpda_data;
   if (acting_ != nullptr && !aggregations_.BeginFiring()) return AbortByLibrary();
-  recorder_.Take(source, data);
+  Take(source, platform::ToFiring(data));
   if (source.exit_field != nullptr) {
     int32_t status = 0;
     std::memcpy(&status, data.dtpda_data + source.exit_field->source_offset, sizeof status);
@@ -61,6 +58,21 @@ int Firings::OnProbe(const dtrace_probedata_t& data) {
   // All values have been taken, so libdtrace can go on to the next record, unless it has something to do itself.
   const bool goes_on = statement.library_acts || sources_.speculate() || recorder_.output() != nullptr;
   return goes_on ? DTRACE_CONSUME_THIS : DTRACE_CONSUME_NEXT;
+}
+
+bool Firings::TakeDirectly(uint32_t cpu, const char* sample) {
+  const auto firing = platform::ReadFiring(cpu, sample);
+  const Source* const source = firing ? sources_.Known(firing->statement, firing->probe) : nullptr;
+  if (source == nullptr || !source->direct) return false;
+  Take(*source, *firing);
+  return true;
+}
+
+void Firings::Take(const Source& source, const platform::Firing& firing) {
+  taken_.firings++;
+  taken_.bytes += source.statement->source_end;
+  if (recorder_.batch().size() >= kBatchSize) Flush();
+  recorder_.Take(source, firing);
 }
 
 // What the printa() that begins here prints; the variables that follow in it are this one's, too.

@@ -28,6 +28,10 @@ class Firings {
 
   // One look into the buffers.
   dtrace_workstatus_t Work();
+  // Whether any firing can be taken without libdtrace: none while it prints them, or keeps some back for later.
+  bool direct() const { return recorder_.output() == nullptr && !sources_.speculate(); }
+  // One from the buffer itself. False when it must come from libdtrace.
+  bool TakeDirectly(uint32_t cpu, const char* sample);
   void OnFault(const dtrace_errdata_t& data);
 
   // Firings wait for others that happened before them.
@@ -53,6 +57,7 @@ class Firings {
   static int OnProbeData(const dtrace_probedata_t* data, void* self);
   static int OnRecord(const dtrace_probedata_t* data, const dtrace_recdesc_t* record, void* self);
   int OnProbe(const dtrace_probedata_t& data);
+  void Take(const Source& source, const platform::Firing& firing);
   bool PutPrinted(const dtrace_recdesc_t& record);
   int Refuse(const Refusal& refusal, const dtrace_probedata_t& data);
   int AbortByLibrary();

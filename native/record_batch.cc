@@ -13,16 +13,23 @@ uint64_t Word(const char* data) {
   return word;
 }
 
+uint64_t HalfWord(const char* data) {
+  uint32_t word = 0;
+  std::memcpy(&word, data, sizeof word);
+  return word;
+}
+
 // Only has to spread names over a small table, and is paid by every string: so it looks at both ends and the middle.
 uint32_t Hash(const char* data, uint32_t length) {
   constexpr uint64_t kOdd = 0x9e3779b97f4a7c15ULL;  // 2^64 / the golden ratio
   uint64_t hash = length;
   if (length >= 8) {
     hash += Word(data) ^ (Word(data + length - 8) * kOdd) ^ (Word(data + (length / 2 - 4)) << 7);
-  } else {
-    uint64_t all = 0;
-    std::memcpy(&all, data, length);
-    hash += all << 8;
+  } else if (length >= 4) {
+    hash += (HalfWord(data) | HalfWord(data + length - 4) << 32) << 8;
+  } else if (length > 0) {
+    const auto at = [data](uint32_t i) { return static_cast<uint64_t>(static_cast<unsigned char>(data[i])); };
+    hash += (at(0) | at(length / 2) << 8 | at(length - 1) << 16) << 8;
   }
   hash *= kOdd;
   return static_cast<uint32_t>(hash >> 32);

@@ -60,24 +60,23 @@ void Recorder::Pack(const Source& source, uint32_t cpu, const char* data) {
   }
 }
 
-void Recorder::TakeWithExtras(const Source& source, const dtrace_probedata_t& data) {
+void Recorder::TakeWithExtras(const Source& source, const platform::Firing& firing) {
   const Statement& statement = *source.statement;
-  const auto cpu = static_cast<uint32_t>(data.dtpda_cpu);
+  const uint32_t cpu = firing.cpu;
+  const char* const data = firing.data;
   const FlowPlace place =
-      extras_.flow ? depths_.Place(cpu, source.flow, platform::Id(*data.dtpda_pdesc), platform::StatementId(data))
-                   : FlowPlace{};
+      extras_.flow ? depths_.Place(cpu, source.flow, firing.probe, firing.statement) : FlowPlace{};
   printing_ = text_ ? &statement : nullptr;
   if (!extras_.time_order) {
-    Pack(source, cpu, data.dtpda_data);
+    Pack(source, cpu, data);
     if (extras_.flow) batch_.PutFlow(statement, place);
     return;
   }
   // Names are looked up now, while the process is more likely to live; they are kept for longer than the firing is.
   for (const Field& field : statement.fields) {
-    if (IsCode(field.kind)) symbols_.Frames(field, data.dtpda_data + field.source_offset);
+    if (IsCode(field.kind)) symbols_.Frames(field, data + field.source_offset);
   }
-  order_.Add({TimeOf(statement, cpu, data.dtpda_data), &source, cpu, place,
-              std::string(data.dtpda_data, statement.source_end)});
+  order_.Add({TimeOf(statement, cpu, data), &source, cpu, place, std::string(data, statement.source_end)});
 }
 
 void Recorder::PutRows(const Field& field, std::vector<char> bytes) {

@@ -1,4 +1,4 @@
-// Takes each firing from libdtrace's callbacks and packs it into the batch, with what else its record carries: text,
+// Takes each firing and packs it into the batch, with what else its record carries: text,
 // depth, its place in time. Belongs to the DTrace thread.
 #pragma once
 
@@ -23,12 +23,11 @@ class Recorder {
   // Where libdtrace is to print; null unless text was asked for.
   FILE* output() const { return text_ ? text_->file() : nullptr; }
 
-  // In the probe callback.
-  void Take(const Source& source, const dtrace_probedata_t& data) {
+  void Take(const Source& source, const platform::Firing& firing) {
     if (plain_) {
-      Pack(source, static_cast<uint32_t>(data.dtpda_cpu), data.dtpda_data);
+      Pack(source, firing.cpu, firing.data);
     } else {
-      TakeWithExtras(source, data);
+      TakeWithExtras(source, firing);
     }
   }
   // What a printa() of the firing that was taken last prints.
@@ -51,7 +50,7 @@ class Recorder {
 
  private:
   void Pack(const Source& source, uint32_t cpu, const char* data);
-  void TakeWithExtras(const Source& source, const dtrace_probedata_t& data);
+  void TakeWithExtras(const Source& source, const platform::Firing& firing);
   void PackHeld(const HeldFiring& firing);
   uint64_t TimeOf(const Statement& statement, uint32_t cpu, const char* data);
 

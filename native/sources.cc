@@ -10,6 +10,15 @@ namespace {
 // DTRACEACT_EXIT
 constexpr uint16_t kExitAction = 2;
 
+uint64_t KeyOf(unsigned statement, unsigned probe) { return static_cast<uint64_t>(statement) << 32 | probe; }
+
+// Whether the firing is in the buffer as ReadFiring() has it, by libdtrace's own reading of it.
+bool IsReadable(const dtrace_probedata_t& data) {
+  const platform::Firing firing = platform::ToFiring(data);
+  const auto read = platform::ReadFiring(firing.cpu, firing.data);
+  return read && read->statement == firing.statement && read->probe == firing.probe;
+}
+
 }  // namespace
 
 ProbeName NameOf(const dtrace_probedesc_t& probe) {
@@ -34,13 +43,20 @@ void Sources::Expect(uint32_t number, dtrace_prog_t* program) {
 }
 
 const Source& Sources::Of(const dtrace_probedata_t& data) {
-  const uint64_t key = static_cast<uint64_t>(platform::StatementId(data)) << 32 | platform::Id(*data.dtpda_pdesc);
-  if (key == last_key_) return *last_source_;  // probes fire in bursts
+  const unsigned statement = platform::StatementId(data);
+  const unsigned probe = platform::Id(*data.dtpda_pdesc);
+  const Source* known = Known(statement, probe);
+  return known != nullptr ? *known : Add(data, KeyOf(statement, probe));
+}
+
+const Source* Sources::Known(unsigned statement, unsigned probe) {
+  const uint64_t key = KeyOf(statement, probe);
+  if (key == last_key_) return last_source_;  // probes fire in bursts
   const auto known = sources_.find(key);
-  const Source& source = known != sources_.end() ? known->second : Add(data, key);
+  if (known == sources_.end()) return nullptr;
   last_key_ = key;
-  last_source_ = &source;
-  return source;
+  last_source_ = &known->second;
+  return last_source_;
 }
 
 const Source& Sources::Add(const dtrace_probedata_t& data, uint64_t key) {
@@ -55,7 +71,8 @@ const Source& Sources::Add(const dtrace_probedata_t& data, uint64_t key) {
   announce_(NewSource{number, platform::StatementId(data), NameOf(*data.dtpda_pdesc),
                       program == programs_.end() ? std::nullopt : std::optional<uint32_t>(program->second),
                       is_new ? std::optional<Statement>(statement) : std::nullopt});
-  return sources_.emplace(key, Source{number, &statement, exit_field, FlowOf(platform::Name(*data.dtpda_pdesc))})
+  const bool direct = !statement.refusal && !statement.library_acts && exit_field == nullptr && IsReadable(data);
+  return sources_.emplace(key, Source{number, &statement, exit_field, FlowOf(platform::Name(*data.dtpda_pdesc)), direct})
       .first->second;
 }
 

@@ -22,6 +22,7 @@ struct Source {
   const Statement* statement;
   const Field* exit_field;  // where the record holds exit()'s status
   Flow flow;
+  bool direct;  // its firings can be taken from the buffer without libdtrace, which has nothing to do with them
 };
 
 class Sources {
@@ -31,6 +32,8 @@ class Sources {
       : library_(library), handle_(handle), extras_(extras), announce_(std::move(announce)) {}
 
   const Source& Of(const dtrace_probedata_t& data);
+  // Null unless libdtrace has come with a firing of it before.
+  const Source* Known(unsigned statement, unsigned probe);
 
   // A program that has been compiled: which clauses are its own.
   void Expect(uint32_t number, dtrace_prog_t* program);

@@ -19,6 +19,8 @@ namespace {
 // while tracing.
 constexpr std::chrono::milliseconds kStatusrate(10);
 constexpr const char* kStatusrateText = "10ms";
+// How often libdtrace looks itself, for drops and exit(), where it has no firings to take.
+constexpr std::chrono::milliseconds kLibraryInterval(100);
 // dtrace_work() with a switchrate of a microsecond returns at once; with 0 it waits for data, up to a second.
 constexpr const char* kDoNotWait = "1us";
 constexpr const char* kWaitForData = "0";
@@ -368,12 +370,23 @@ bool Tracing::SetSwitchrate(const char* value) {
   return library_->dtrace_setopt(handle_->get(), kSwitchrate, value) == 0;
 }
 
+// While it gathers, most of what is in the buffers is taken without libdtrace, which has its look less often then.
+dtrace_workstatus_t Tracing::Look() {
+  const bool direct = pace_ == Pace::kGathering && buffers_.readable() && firings_->direct();
+  if (direct) {
+    const auto take = [this](uint32_t cpu, const char* sample) { return firings_->TakeDirectly(cpu, sample); };
+    if (buffers_.Read(take) && Clock::now() < last_look_ + kLibraryInterval) return DTRACE_WORKSTATUS_OKAY;
+  }
+  if (quiet()) buffers_.Call();
+  const dtrace_workstatus_t status = firings_->Work();
+  last_look_ = Clock::now();
+  return status;
+}
+
 void Tracing::Work() {
   const bool held = firings_->holds();
-  if (quiet()) buffers_.Call();
   const Clock::time_point looked = Clock::now();
-  const auto status = firings_->Work();
-  last_look_ = Clock::now();
+  const dtrace_workstatus_t status = Look();
   if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
     Fail();
   } else if (status == DTRACE_WORKSTATUS_DONE) {

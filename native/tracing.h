@@ -105,6 +105,7 @@ class Tracing {
   void OnOption(const dtrace_setoptdata_t& data);
   int GoInView();
   void SetPace();
+  dtrace_workstatus_t Look();
   void Adapt();
   bool SetSwitchrate(const char* value);
   void Finish();
@@ -127,7 +128,7 @@ class Tracing {
   platform::Misses misses_;
   uint64_t missed_ = 0;
   Clock::time_point next_misses_;
-  Clock::time_point last_look_;
+  Clock::time_point last_look_;  // libdtrace's
   bool enabled_ = false;
   bool running_ = false;
   bool active_ = false;        // clauses run

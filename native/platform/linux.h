@@ -25,6 +25,7 @@
 #include "linux/process.h"
 #include "linux/process_status.h"
 #include "linux/procfs_view.h"
+#include "linux/ring.h"
 #include "linux/wakeup.h"
 #include "shapes.h"
 
@@ -99,6 +100,22 @@ inline uint64_t ClauseKey(const dtrace_probedata_t& data) { return static_cast<u
 
 // The clause a firing belongs to.
 inline unsigned StatementId(const dtrace_probedata_t& data) { return static_cast<unsigned>(data.dtpda_stid); }
+
+inline Firing ToFiring(const dtrace_probedata_t& data) {
+  return {static_cast<uint32_t>(data.dtpda_cpu), Id(*data.dtpda_pdesc), StatementId(data), data.dtpda_data};
+}
+
+// A firing as it is in the buffer, from its size on (libdtrace 2.0.7, dt_consume_one(): the size, the speculation, the
+// probe, the clause). Nothing when it was speculated. Whether that holds for the library at hand is to be asked of a
+// firing that comes from it: see Sources.
+inline std::optional<Firing> ReadFiring(uint32_t cpu, const char* sample) {
+  struct {
+    uint32_t size, speculation, probe, statement;
+  } start;
+  std::memcpy(&start, sample, sizeof start);
+  if (start.size < sizeof start - sizeof start.size || start.speculation != 0) return std::nullopt;
+  return Firing{cpu, start.probe, start.statement, sample};
+}
 
 inline int RecordCount(const dtrace_probedata_t& data) { return data.dtpda_ddesc->dtdd_nrecs; }
 

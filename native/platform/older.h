@@ -66,6 +66,10 @@ class ProbePattern {
 // Enabled probes are numbered here: one number for each pair of probe and clause.
 inline unsigned StatementId(const dtrace_probedata_t& data) { return data.dtpda_edesc->dtepd_epid; }
 
+inline Firing ToFiring(const dtrace_probedata_t& data) {
+  return {static_cast<uint32_t>(data.dtpda_cpu), Id(*data.dtpda_pdesc), StatementId(data), data.dtpda_data};
+}
+
 inline int RecordCount(const dtrace_probedata_t& data) { return data.dtpda_edesc->dtepd_nrecs; }
 
 // The statement that an action was compiled into. dtrace_stmt_action() puts it into the action, and the kernel hands it

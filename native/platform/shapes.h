@@ -18,6 +18,14 @@ struct StackHeader {
   uint32_t pid;
 };
 
+// A clause that fired at a probe. Its data is as long as what the clause records.
+struct Firing {
+  uint32_t cpu;
+  unsigned probe;
+  unsigned statement;
+  const char* data;
+};
+
 // What a kernel address belongs to.
 struct KernelSymbol {
   std::string object;

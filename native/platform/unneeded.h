@@ -44,7 +44,14 @@ class Buffers {
   bool Loud() { return true; }
   void Call() const {}
   void WaitUntilHalfFull(std::chrono::steady_clock::time_point /*until*/) const {}
+  bool readable() const { return false; }
+  template <typename Take>
+  bool Read(Take /*take*/) {
+    return false;
+  }
 };
+// They are the kernel's, and copied out by libdtrace.
+inline std::optional<Firing> ReadFiring(uint32_t /*cpu*/, const char* /*sample*/) { return std::nullopt; }
 
 // Their D libraries fit their kernels.
 inline bool HasSymbol(const std::string& /*name*/) { return true; }

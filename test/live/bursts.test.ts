@@ -40,6 +40,16 @@ interface Seen {
   drops: number
 }
 
+/**
+ * Each write numbered, among what only libdtrace can take: clear() at every thousandth, and two clauses that fire in the middle of it all
+ * for the first time.
+ */
+const NUMBERED = `syscall::write:entry /execname == "dtc-bursts" && (arg2 == 100 || arg2 == 101)/
+{ self->n++; printf("n=%d", self->n); @fired = count(); @cleared = count(); }
+syscall::write:entry /self->n && self->n % 1000 == 0/ { clear(@cleared); }
+syscall::write:entry /self->n == 150000/ { printf("middle=%d", self->n); }
+syscall::write:return /self->n == 150000/ { printf("after=%d", self->n); }`
+
 async function trace(host: 'in-process' | 'process'): Promise<Seen> {
   const consumer = await open({ host, options: { switchrate: '10ms' } })
   const seen: Seen = { consumer, records: 0, bytes: 0, drops: 0 }
@@ -87,6 +97,33 @@ describe.each(['in-process', 'process'] as const)('a burst, %s', (host) => {
           .poll(() => seen.records + seen.drops, { timeout: patience(5_000) })
           .toBe(MANY + 6 + 2 * i)
       }
+    },
+    patience(60_000),
+  )
+
+  test(
+    'comes in order, whoever of the two takes a record out of the buffer',
+    async () => {
+      const consumer = await open({ host, options: { switchrate: '10ms' } })
+      const numbers: bigint[] = []
+      let drops = 0
+      consumer.on('batch', (batch) => {
+        for (const { values } of batch) if (values.length === 1) numbers.push(values[0] as bigint)
+      })
+      consumer.on('drop', ({ count }) => {
+        drops += count
+      })
+      await consumer.enable(await consumer.compile(NUMBERED))
+      await consumer.go()
+      // One processor: the order of two buffers is anybody's.
+      await run('taskset', ['-c', '0', load, String(MANY), '0', '0', '0', '0']).catch(() => {})
+      await consumer.stop()
+      const [fired] = await consumer.aggregations({ names: ['@fired'] })
+      expect(fired?.value).toBe(BigInt(MANY))
+      expect(numbers.every((n, i) => i === 0 || n >= (numbers[i - 1] as bigint))).toBe(true)
+      if (drops > 0) return
+      expect(numbers.length).toBe(MANY + 2)
+      expect(numbers.slice(149_998, 150_003)).toEqual([149_999n, 150_000n, 150_000n, 150_000n, 150_001n])
     },
     patience(60_000),
   )

@@ -82,6 +82,7 @@ bool Buffers::Join(int epoll, int alarm) {
   const bool alarmed = Alarm(alarm) && std::all_of(buffers_.begin(), buffers_.end(),
                                                    [&](const Buffer& buffer) { return Alarm(buffer.loud); });
   Call();
+  if (alarmed) MapRings();
   return alarmed;
 }
 
@@ -112,6 +113,18 @@ bool Buffers::Double(std::vector<Watched> watched) {
     watched.erase(loud);
   }
   return watched.empty();
+}
+
+void Buffers::MapRings() {
+  size_t size = 0;
+  for (const Buffer& buffer : buffers_) {
+    Ring ring(buffer.loud, &size);
+    if (!ring) {
+      rings_.clear();
+      return;
+    }
+    rings_.push_back(std::move(ring));
+  }
 }
 
 bool Buffers::Alarm(int descriptor) {

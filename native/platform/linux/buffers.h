@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "descriptor.h"
+#include "ring.h"
 
 namespace dtc::platform {
 
@@ -40,6 +41,20 @@ class Buffers {
   // While they are quiet: until there is no more time to wait, for whatever reason.
   void WaitUntilHalfFull(std::chrono::steady_clock::time_point until) const;
 
+  // Whether they can be read without libdtrace.
+  bool readable() const { return !buffers_.empty() && rings_.size() == buffers_.size(); }
+  // Calls take(cpu, sample) with what is in them, of each as far as it returns true: see Ring. Returns whether that was
+  // everything.
+  template <typename Take>
+  bool Read(Take take) {
+    bool everything = true;
+    for (size_t i = 0; i < buffers_.size(); i++) {
+      const uint32_t cpu = buffers_[i].cpu;
+      everything &= rings_[i].Read([&](const char* sample) { return take(cpu, sample); });
+    }
+    return everything;
+  }
+
  private:
   struct Buffer {
     uint32_t cpu;
@@ -55,6 +70,7 @@ class Buffers {
 
   static std::vector<Watched> WatchedBy(int epoll);
   bool Double(std::vector<Watched> watched);
+  void MapRings();
   bool Alarm(int descriptor);
   bool Register(int epoll, uint64_t data);
   bool Point(int Buffer::*event);
@@ -62,6 +78,7 @@ class Buffers {
   std::set<int> others_;  // BPF maps
   int map_ = -1;
   std::vector<Buffer> buffers_;
+  std::vector<Ring> rings_;  // of each; none where one could not be mapped
   std::vector<Descriptor> owned_;
   Descriptor call_;
   Descriptor alarms_;  // an epoll set

@@ -141,16 +141,21 @@ syscall::prctl:entry
 
 /* --- Changes of an open file: the descriptor leads to the exact path. --- */
 
-/* O_TRUNC without write access empties a file too; the flag is gone at return. */
+/*
+ * O_TRUNC without write access empties a file too; the flag is gone at return. Hardly anybody does it: until somebody has, and
+ * truncating is set, no open has to look its thread's variable up.
+ */
 syscall::open:entry
 /(arg1 & 01003) == 01000/
 {
+	truncating = 1;
 	self->truncates = 1;
 }
 
 syscall::openat:entry
 /(arg2 & 01003) == 01000/
 {
+	truncating = 1;
 	self->truncates = 1;
 }
 
@@ -165,6 +170,12 @@ syscall::openat2:return
 /self->how != 0 && (int)arg1 >= 0/
 {
 	self->truncates = (*(uint64_t *)copyin(self->how, 8) & 01003) == 01000;
+}
+
+syscall::openat2:return
+/self->how != 0 && self->truncates != 0/
+{
+	truncating = 1;
 }
 
 syscall::openat2:return
@@ -184,8 +195,7 @@ syscall::creat:return
 {
 	this->found = 0;
 	this->fd = (int)arg1;
-	this->wants = self->truncates;
-	self->truncates = 0;
+	this->wants = truncating != 0 && self->truncates != 0 ? (self->truncates = 0) + 1 : 0;
 }
 
 syscall::ftruncate:return
@@ -196,20 +206,22 @@ syscall::ftruncate:return
 	self->fd = 0;
 }
 
-/* Is it of interest? 0x100002: FMODE_CREATED | FMODE_WRITE; 020000000: O_TMPFILE, a file without a name. */
+/*
+ * Is it of interest? 0x100002: FMODE_CREATED | FMODE_WRITE; 020000000: O_TMPFILE, a file without a name. The file itself tells sooner than
+ * a look into an array does, and says no to most.
+ */
 syscall::open:return,
 syscall::openat:return,
 syscall::openat2:return,
 syscall::creat:return,
 syscall::ftruncate:return
-/this->fd >= 0 && pid != $pid && ignored[(uint32_t)pid, (unsigned long)0] != 1/
+/this->fd >= 0 && pid != $pid/
 {
 	this->file = curthread->files->fdt->fd[this->fd];
-	this->d0 = this->file->f_path.dentry;
-	this->dev = this->d0->d_sb->s_dev;
-	this->found = watched[this->dev, (unsigned long)0] == 1 &&
-	    ((this->file->f_mode & 0x100002) != 0 || this->wants != 0) &&
-	    (this->file->f_flags & 020000000) == 0;
+	this->found = ((this->file->f_mode & 0x100002) != 0 || this->wants != 0) &&
+	    (this->file->f_flags & 020000000) == 0 &&
+	    watched[this->dev = (this->d0 = this->file->f_path.dentry)->d_sb->s_dev, (unsigned long)0] == 1 &&
+	    ignored[(uint32_t)pid, (unsigned long)0] != 1;
 }
 
 syscall::open:return,

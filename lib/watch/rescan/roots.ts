@@ -2,8 +2,8 @@
  * The watched directories as the kernel knows them: by device and inode. A mount inside a watched directory is another tree
  * to the kernel, so its root is one more of them.
  */
-import { constants } from 'node:fs'
-import { type FileHandle, open, readFile, stat } from 'node:fs/promises'
+import { constants, readFileSync } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { type BytePath, below, fromText, join, toFs } from '../paths/byte-path.js'
 import { type Location, type Mount, MountTable } from '../paths/mount-table.js'
 import { readLink } from '../paths/resolve-path.js'
@@ -101,13 +101,13 @@ export class WatchedRoots {
   }
 
   /** Whether the mounts are others than at the last scan. */
-  async mountsChanged(): Promise<boolean> {
-    return (await readMountinfo()) !== this.#mountinfo
+  mountsChanged(): boolean {
+    return readMountinfo() !== this.#mountinfo
   }
 
   /** Looks at the directories and the mounts as they are now. */
   async scan(): Promise<RootsChange> {
-    const mountinfo = await readMountinfo()
+    const mountinfo = readMountinfo()
     const mounts = new MountTable(mountinfo)
     const inodes = await Promise.all(this.directories.map(({ path }) => inodeOf(path)))
     const roots = new Map<string, WatchedRoot>()
@@ -172,8 +172,9 @@ export class WatchedRoots {
   }
 }
 
-function readMountinfo(): Promise<string> {
-  return readFile('/proc/self/mountinfo', 'latin1')
+/** At once: the kernel asks no file system for it, and through libuv's pool each of five calls wakes two threads of an idle process. */
+function readMountinfo(): string {
+  return readFileSync('/proc/self/mountinfo', 'latin1')
 }
 
 async function inodeOf(path: BytePath): Promise<string | undefined> {
@@ -202,7 +203,7 @@ async function look(path: BytePath, mounts: MountTable): Promise<Seen | undefine
   try {
     handle = await open(toFs(path), O_PATH | constants.O_RDONLY)
     const stats = await handle.stat({ bigint: true })
-    const info = await readFile(`/proc/self/fdinfo/${handle.fd}`, 'latin1')
+    const info = readFileSync(`/proc/self/fdinfo/${handle.fd}`, 'latin1')
     const mountId = Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1])
     const real = readLink(`/proc/self/fd/${handle.fd}`)
     const mount: Mount | undefined = mounts.byId(mountId)

@@ -33,9 +33,9 @@ type Reason = RescanChange | undefined
 /** Pairs of arguments that the scripts take; other directories are marked when it runs. */
 const MOST_ARGUMENTS = 8
 /** How often the watched directories are looked at, in milliseconds. */
-const LOOK = 2000
+const LOOK = 3000
 /** How often the mounts are, in looks: those that the kernel makes by itself (NFS, AFS, CIFS) come without a system call. */
-const MOUNTS = 5
+const MOUNTS = 3
 /** How long stopping waits for the file system, in milliseconds. */
 const PATIENCE = 10_000
 const DEFAULT_EVERY = '60s'
@@ -288,7 +288,7 @@ export class RescanWatcher extends Watcher<RescanChange, RescanEvents> {
     this.#polling = true
     try {
       const due = ++this.#polls % MOUNTS === 0 || this.#mountsDiffer
-      const differ = due && (await this.#roots.mountsChanged())
+      const differ = due && this.#roots.mountsChanged()
       // Where there was a system call, its record is on its way, and says who it was.
       const mounts = differ && this.#mountsDiffer
       this.#mountsDiffer = differ

@@ -52,7 +52,9 @@ export class RecordQueue<Record> implements AsyncIterableIterator<Record> {
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject })
-      this.#serve()
+      // A loop that always finds something would keep everything else of this thread waiting: between two batches it has its turn.
+      if (this.#batches.length > 0) setImmediate(() => this.#serve())
+      else this.#serve()
     })
   }
 

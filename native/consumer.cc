@@ -8,6 +8,11 @@
 namespace dtc {
 namespace {
 
+// So long may messages keep the event loop from its other work; one of them may take longer.
+constexpr std::chrono::milliseconds kTurn(2);
+// Two messages further apart than this are not of the same turn.
+constexpr std::chrono::microseconds kApart(100);
+
 void ThrowWithCode(Napi::Env env, const char* code, const char* message) {
   Napi::Error error = Napi::Error::New(env, message);
   error.Set("code", Napi::String::New(env, code));
@@ -34,6 +39,7 @@ Napi::Function Consumer::Define(Napi::Env env) {
   return DefineClass(env, "NativeConsumer",
                      {
                          InstanceMethod<&Consumer::Send>("send"),
+                         InstanceMethod<&Consumer::Resume>("resume"),
                          InstanceMethod<&Consumer::Dispose>("dispose"),
                          InstanceMethod<&Consumer::Ref>("ref"),
                          InstanceMethod<&Consumer::Unref>("unref"),
@@ -42,8 +48,8 @@ Napi::Function Consumer::Define(Napi::Env env) {
 
 Consumer::Consumer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Consumer>(info) {
   const Napi::Env env = info.Env();
-  if (!info[0].IsFunction()) {
-    Napi::TypeError::New(env, "NativeConsumer needs a function that receives its messages")
+  if (!info[0].IsFunction() || !info[1].IsFunction()) {
+    Napi::TypeError::New(env, "NativeConsumer needs a function that receives its messages, and one that has it resumed")
         .ThrowAsJavaScriptException();
     return;
   }
@@ -61,6 +67,8 @@ Consumer::Consumer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Consumer>(
       Function::New(env, info[0].As<Napi::Function>(), "dtrace-consumer", 0, 1, this,
                     [](Napi::Env /*env*/, void* /*data*/, Consumer* consumer) { consumer->ObjectWrap::Unref(); });
   if (env.IsExceptionPending()) return;
+  receive_ = Napi::Persistent(info[0].As<Napi::Function>());
+  wait_ = Napi::Persistent(info[1].As<Napi::Function>());
   function_.Unref(env);  // what keeps the process alive is decided by lib/consumer.ts
   // Until the function is finalized: messages that were on their way when the session ended still find this object.
   this->ObjectWrap::Ref();
@@ -73,18 +81,51 @@ void Consumer::OnExit(void* consumer) { static_cast<Consumer*>(consumer)->sessio
 Consumer::~Consumer() { session_.reset(); }
 
 void Consumer::CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer, Packet* taken) {
-  const std::unique_ptr<Packet> packet(taken);
+  std::unique_ptr<Packet> packet(taken);
   if (env == nullptr) return;
-  if (consumer->session_) consumer->session_->Taken(packet->kind);
   const Napi::HandleScope scope(env);
+  consumer->Arrive(env, receive, std::move(packet));
+}
+
+void Consumer::Arrive(Napi::Env env, const Napi::Function& receive, std::unique_ptr<Packet> packet) {
+  if (waiting_.empty() && !TurnIsOver()) {
+    Deliver(env, receive, *packet);
+    return;
+  }
+  waiting_.push_back(std::move(packet));
+  if (waiting_.size() == 1 && !wait_.IsEmpty()) wait_.Value().Call({});
+}
+
+// resume(): what waits, as far as this turn goes; wait() is called again for the rest.
+void Consumer::Resume(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Napi::Function receive = receive_.Value();
+  turn_began_ = last_delivered_ = Clock::now();
+  while (!waiting_.empty() && !TurnIsOver()) {
+    const Napi::HandleScope scope(env);
+    const std::unique_ptr<Packet> packet = std::move(waiting_.front());
+    waiting_.pop_front();
+    Deliver(env, receive, *packet);
+  }
+  if (!waiting_.empty()) wait_.Value().Call({});
+}
+
+bool Consumer::TurnIsOver() {
+  const Clock::time_point now = Clock::now();
+  if (now - last_delivered_ > kApart) turn_began_ = now;
+  return now - turn_began_ > kTurn;
+}
+
+void Consumer::Deliver(Napi::Env env, const Napi::Function& receive, const Packet& packet) {
+  if (session_) session_->Taken(packet.kind);
   // Its thread is done, and others may begin when JavaScript hears of it.
-  if (packet->kind == PacketKind::kEnd && consumer->session_) consumer->End();
-  const Napi::Value json = ToString(env, packet->json);
-  const Napi::Value data = consumer->DataOf(env, *packet);
+  if (packet.kind == PacketKind::kEnd && session_) End();
+  const Napi::Value json = ToString(env, packet.json);
+  const Napi::Value data = DataOf(env, packet);
   // While a worker is being terminated nothing can be made or called, and no exception says so.
   if (!json.IsEmpty() && !data.IsEmpty()) {
-    const size_t offset = packet->place ? packet->place->offset : 0;
-    const size_t length = packet->place ? packet->place->size : packet->data.size();
+    const size_t offset = packet.place ? packet.place->offset : 0;
+    const size_t length = packet.place ? packet.place->size : packet.data.size();
     receive.Call({json, data, Napi::Number::New(env, static_cast<double>(offset)),
                   Napi::Number::New(env, static_cast<double>(length))});
   }
@@ -92,6 +133,7 @@ void Consumer::CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer,
     // A listener has thrown. That is an uncaught exception, as with any EventEmitter; the session goes on.
     napi_fatal_exception(env, env.GetAndClearPendingException().Value());
   }
+  last_delivered_ = Clock::now();
 }
 
 Napi::Value Consumer::DataOf(Napi::Env env, const Packet& packet) {
@@ -144,6 +186,7 @@ void Consumer::Dispose(const Napi::CallbackInfo& info) {
 void Consumer::End() {
   session_.reset();
   slabs_.clear();
+  waiting_.clear();
   // Not Release(): what the session has still sent, when it ended before its time, finds nobody any more.
   function_.Abort();
   napi_remove_env_cleanup_hook(Env(), OnExit, this);

@@ -4,6 +4,7 @@
 
 #include <napi.h>
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -18,8 +19,8 @@ class Consumer : public Napi::ObjectWrap<Consumer> {
  public:
   static Napi::Function Define(Napi::Env env);
 
-  // new NativeConsumer(receive): receive(json, data, offset, length) is called for every message of the session, in
-  // order.
+  // new NativeConsumer(receive, wait): receive(json, data, offset, length) is called for every message of the session,
+  // in order. wait() is called when some have to wait for the event loop's next turn: then resume() passes them on.
   explicit Consumer(const Napi::CallbackInfo& info);
   ~Consumer() override;
   Consumer(const Consumer&) = delete;
@@ -31,15 +32,27 @@ class Consumer : public Napi::ObjectWrap<Consumer> {
   using Function = Napi::TypedThreadSafeFunction<Consumer, Packet, CallJs>;
 
   void Send(const Napi::CallbackInfo& info);
+  void Resume(const Napi::CallbackInfo& info);
   void Dispose(const Napi::CallbackInfo& info);
   void Ref(const Napi::CallbackInfo& info);
   void Unref(const Napi::CallbackInfo& info);
 
   void End();
+  void Arrive(Napi::Env env, const Napi::Function& receive, std::unique_ptr<Packet> packet);
+  void Deliver(Napi::Env env, const Napi::Function& receive, const Packet& packet);
+  bool TurnIsOver();
   Napi::Value DataOf(Napi::Env env, const Packet& packet);
   void LendSlabs(Napi::Env env);
 
+  using Clock = std::chrono::steady_clock;
+
   Function function_;
+  Napi::FunctionReference receive_;
+  Napi::FunctionReference wait_;
+  // Node calls for as long as there are messages, up to a thousand: nothing else of this thread would run meanwhile.
+  std::deque<std::unique_ptr<Packet>> waiting_;
+  Clock::time_point turn_began_;
+  Clock::time_point last_delivered_;
   std::unique_ptr<Session> session_;
 
   struct Slab {

@@ -28,7 +28,7 @@ export async function growth(context) {
 
 const ticksAt = (values) => values.map((x) => ({ x, label: whole(x) }))
 
-const roundsOf = ({ quick }) => (quick ? 1 : 3)
+const roundsOf = ({ quick, rounds }) => (quick ? 1 : Math.min(rounds, 3))
 
 /** Bare C, objects and columns at one point of a curve. */
 async function point(context, label, { run, fields, load }) {

@@ -19,7 +19,7 @@ const settings = [
 /** @param {import('../harness/context.mjs').Context} context */
 export async function latency(context) {
   const count = context.quick ? 2_000 : 10_000
-  const rounds = context.quick ? 1 : 3
+  const rounds = context.quick ? 1 : Math.min(context.rounds, 3)
   const results = []
   for (const { name, options } of settings) {
     const plan = { label: `latency, ${name}`, options, rate: RATE, count, rounds }

@@ -26,13 +26,16 @@ export function inProcessHost(receive: Receive): SessionHost {
     ended = resolve
   })
   try {
-    native = new NativeConsumer((json, data, offset, length) => {
-      const message = json === undefined ? undefined : (JSON.parse(json) as NativeMessage)
-      if (message?.type === 'ended') {
-        forgetExit()
-        ended()
-      } else receive(message, data, offset, length)
-    })
+    native = new NativeConsumer(
+      (json, data, offset, length) => {
+        const message = json === undefined ? undefined : (JSON.parse(json) as NativeMessage)
+        if (message?.type === 'ended') {
+          forgetExit()
+          ended()
+        } else receive(message, data, offset, length)
+      },
+      () => setImmediate(() => native.resume()),
+    )
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_DTRACE_BUSY') throw error
     throw new DTraceError(

@@ -129,6 +129,31 @@ describe.each(['in-process', 'process'] as const)('a burst, %s', (host) => {
   )
 
   test(
+    'leaves the event loop to others, however slow its listener is',
+    async () => {
+      const { consumer } = await trace(host)
+      let batches = 0
+      let turns = 0
+      consumer.on('batch', () => {
+        batches++
+        for (const end = performance.now() + 3; performance.now() < end; );
+      })
+      const count = (): void => {
+        turns++
+        immediate = setImmediate(count)
+      }
+      let immediate = setImmediate(count)
+      await write(MANY)
+      await consumer.stop()
+      clearImmediate(immediate)
+      // Two of 3 ms are more than the 2 ms that they may take together.
+      expect(batches).toBeGreaterThan(10)
+      expect(turns).toBeGreaterThan(batches / 3)
+    },
+    patience(60_000),
+  )
+
+  test(
     'that is cut off by stop() is accounted for to the last record',
     async () => {
       const seen = await trace(host)

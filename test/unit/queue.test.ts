@@ -37,6 +37,21 @@ describe('a queue of records', () => {
     expect(await third).toEqual({ done: true, value: undefined })
   })
 
+  test('between two batches everything else has its turn', async () => {
+    const records = queue()
+    for (let i = 0; i < 5; i++) records.push(batch(i))
+    records.end()
+    let turns = 0
+    const count = (): void => {
+      turns++
+      immediate = setImmediate(count)
+    }
+    let immediate = setImmediate(count)
+    for await (const _ of records);
+    clearImmediate(immediate)
+    expect(turns).toBeGreaterThanOrEqual(4)
+  })
+
   test('is bounded, but takes one batch of any size', async () => {
     const records = queue(2)
     expect(records.push(batch(1, 2, 3))).toBe(true)

@@ -9,8 +9,8 @@ import { packageRoot } from './platform/locate.js'
 export interface NativeConsumer {
   /** A command as `lib/host/commands.ts` writes it. @throws an error with code `ERR_DTRACE_STATE` after {@link dispose} */
   send(command: Uint8Array): void
-  /** Passes on what waits, when `wait` has been called, in the event loop's next turn. */
-  resume(): void
+  /** To be called when `afterTurn` was, and everything else of the event loop has had its turn: what waits for that goes on. */
+  turn(): void
   /**
    * Ends the thread, which goes on behind until all is freed; the last message says so. At the end of the process, with `true`, in any
    * state: waits until the probes are taken away, and leaves the memory to the kernel.
@@ -25,8 +25,8 @@ export interface NativeConsumer {
 export interface NativeAddon {
   /**
    * `receive` is called for each message, in order: JSON as `lib/host/messages.ts` declares it, bytes beside it, or both. Bytes
-   * alone are a batch of records: `length` of them at `offset`, in memory in which other batches are, too. `wait` is called when messages
-   * have taken 2 ms of one turn of the event loop, and more are there: see {@link NativeConsumer.resume}.
+   * alone are a batch of records: `length` of them at `offset`, in memory in which other batches are, too. `afterTurn` is called once in
+   * a turn of the event loop in which many messages come, of which those that have no room in 2 ms wait: see {@link NativeConsumer.turn}.
    *
    * @throws an error with code `ERR_DTRACE_BUSY` while another session is live in this process
    */
@@ -37,7 +37,7 @@ export interface NativeAddon {
       offset: number,
       length: number,
     ) => void,
-    wait: () => void,
+    afterTurn: () => void,
   ) => NativeConsumer
   /** What libdtrace is called on this platform. */
   libraryName: string
@@ -45,6 +45,8 @@ export interface NativeAddon {
   watchChild(pid: number, isThere: boolean): void
   /** See `native/signal_probe.h`. */
   signalProbe(a: bigint, b: bigint, c: bigint, d: bigint): boolean
+  /** See `native/kernel_symbol.h`. */
+  hasKernelSymbol(name: string): Promise<boolean>
   /** Microseconds of this process' children that have ended. See `native/children_usage.h`. */
   childrenUsage(): { user: number; system: number }
 }

@@ -6,8 +6,9 @@ import type { RecordOptions } from './consumer-options.js'
 import { DTraceError } from './errors.js'
 import { type HostOptions, hostFree, startHost } from './host/choice.js'
 import type { NativeFailure, SessionMessage } from './host/messages.js'
+import { loadAddon } from './native.js'
 import { type OptionValue, optionText } from './options.js'
-import { type DLibraries, prepareDLibraries, type SymbolLookup } from './platform/dlibs.js'
+import { type DLibraries, prepareDLibraries } from './platform/dlibs.js'
 import type { LibraryLocation } from './platform/locate.js'
 import { preflight } from './preflight.js'
 import { Session } from './session.js'
@@ -82,12 +83,8 @@ export class Opening {
       [process.pid, this.#library.path, this.#library.preload, this.#settings.slice(0, this.#later)],
       (failure) => explainOpen(failure, this.#library),
     )
-    // The D libraries are read while libdtrace is being opened; then it can be asked which of them this kernel can compile.
-    const hasSymbol = async (name: string): Promise<boolean> => {
-      await opening
-      return await session.request('hasSymbol', [name], ({ reason }) => reason)
-    }
-    const [opened, libraries] = await Promise.allSettled([opening, this.#prepare(hasSymbol)])
+    // Meanwhile it is found out which of the D libraries this kernel can compile.
+    const [opened, libraries] = await Promise.allSettled([opening, this.#prepare()])
     try {
       if (opened.status === 'rejected') throw opened.reason
       if (libraries.status === 'rejected') throw libraries.reason
@@ -153,10 +150,10 @@ export class Opening {
     this.#libraries = undefined
   }
 
-  async #prepare(hasSymbol: SymbolLookup): Promise<void> {
+  async #prepare(): Promise<void> {
     // With a folder of the user's choice, what is in it is his; a helper loads what root has chosen for it.
     if (!this.#ownFolder && this.#host.helper === undefined)
-      this.#libraries ??= await prepareDLibraries(this.#library, hasSymbol)
+      this.#libraries ??= await prepareDLibraries(this.#library, loadAddon().hasKernelSymbol)
   }
 }
 

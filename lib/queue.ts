@@ -3,6 +3,9 @@
  */
 import type { RecordBatch } from './record/batch.js'
 
+/** So long a loop may go on without anything else of its thread, in milliseconds; one batch may take longer. */
+const TURN = 2
+
 /** A bounded queue of batches, read record by record. What does not fit is left out, counted by the caller. */
 export class RecordQueue<Record> implements AsyncIterableIterator<Record> {
   readonly #limit: number
@@ -12,6 +15,8 @@ export class RecordQueue<Record> implements AsyncIterableIterator<Record> {
   #position = 0
   #ended = false
   #error: unknown
+  /** When the reader's turn began, in this turn of the event loop or an earlier one. */
+  #since = 0
   #waiting: { resolve: (result: IteratorResult<Record>) => void; reject: (error: unknown) => void }[] = []
   readonly #onReturn: () => void
   readonly #onLost: (count: number) => void
@@ -34,7 +39,7 @@ export class RecordQueue<Record> implements AsyncIterableIterator<Record> {
     if (this.#queued > 0 && this.#queued + batch.length > this.#limit) return false
     this.#batches.push(batch)
     this.#queued += batch.length
-    this.#serve()
+    if (this.#waiting.length > 0) this.#beginTurn()
     return true
   }
 
@@ -52,10 +57,16 @@ export class RecordQueue<Record> implements AsyncIterableIterator<Record> {
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject })
-      // A loop that always finds something would keep everything else of this thread waiting: between two batches it has its turn.
-      if (this.#batches.length > 0) setImmediate(() => this.#serve())
+      // A loop that always finds something would keep everything else of this thread waiting.
+      if (this.#batches.length > 0 && performance.now() - this.#since > TURN)
+        setImmediate(() => this.#beginTurn())
       else this.#serve()
     })
+  }
+
+  #beginTurn(): void {
+    this.#since = performance.now()
+    this.#serve()
   }
 
   return(): Promise<IteratorResult<Record>> {

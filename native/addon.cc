@@ -4,6 +4,7 @@
 
 #include "children_usage.h"
 #include "consumer.h"
+#include "kernel_symbol.h"
 #include "platform/platform.h"
 #include "reaper.h"
 #include "signal_probe.h"
@@ -19,6 +20,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod<&Addon::SignalProbe>("signalProbe"),
                              InstanceMethod<&Addon::WatchChild>("watchChild"),
                              InstanceMethod<&Addon::ChildrenUsage>("childrenUsage"),
+                             InstanceMethod<&Addon::HasKernelSymbol>("hasKernelSymbol"),
                          });
   }
 
@@ -27,6 +29,8 @@ class Addon : public Napi::Addon<Addon> {
   Napi::Value SignalProbe(const Napi::CallbackInfo& info) { return dtc::SignalProbe(info); }
   // NOLINTNEXTLINE(readability-convert-member-functions-to-static): see above
   Napi::Value ChildrenUsage(const Napi::CallbackInfo& info) { return dtc::ChildrenUsage(info); }
+  // NOLINTNEXTLINE(readability-convert-member-functions-to-static): see above
+  Napi::Value HasKernelSymbol(const Napi::CallbackInfo& info) { return dtc::HasKernelSymbol(info); }
 
   // watchChild(pid, isThere)
   void WatchChild(const Napi::CallbackInfo& info) {

@@ -153,11 +153,6 @@ bool Dispatch(Session& session, const char* data, size_t size) {
       post([option = std::move(option)](Tracing& tracing) { return tracing.GetOption(option); });
       break;
     }
-    case CommandName::kHasSymbol: {
-      std::string symbol = command.Text();
-      post([symbol = std::move(symbol)](Tracing& /*tracing*/) { return Tracing::HasSymbol(symbol); });
-      break;
-    }
     case CommandName::kCompile: {
       CompileRequest request{command.Text(), command.Texts(), command.Word()};
       post([request = std::move(request)](Tracing& tracing) { return tracing.Compile(request); });

@@ -10,8 +10,6 @@ namespace {
 
 // So long may messages keep the event loop from its other work; one of them may take longer.
 constexpr std::chrono::milliseconds kTurn(2);
-// Two messages further apart than this are not of the same turn.
-constexpr std::chrono::microseconds kApart(100);
 
 void ThrowWithCode(Napi::Env env, const char* code, const char* message) {
   Napi::Error error = Napi::Error::New(env, message);
@@ -39,7 +37,7 @@ Napi::Function Consumer::Define(Napi::Env env) {
   return DefineClass(env, "NativeConsumer",
                      {
                          InstanceMethod<&Consumer::Send>("send"),
-                         InstanceMethod<&Consumer::Resume>("resume"),
+                         InstanceMethod<&Consumer::Turn>("turn"),
                          InstanceMethod<&Consumer::Dispose>("dispose"),
                          InstanceMethod<&Consumer::Ref>("ref"),
                          InstanceMethod<&Consumer::Unref>("unref"),
@@ -49,7 +47,7 @@ Napi::Function Consumer::Define(Napi::Env env) {
 Consumer::Consumer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Consumer>(info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsFunction() || !info[1].IsFunction()) {
-    Napi::TypeError::New(env, "NativeConsumer needs a function that receives its messages, and one that has it resumed")
+    Napi::TypeError::New(env, "NativeConsumer needs two functions: one for its messages, one for what comes after a turn")
         .ThrowAsJavaScriptException();
     return;
   }
@@ -67,8 +65,7 @@ Consumer::Consumer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Consumer>(
       Function::New(env, info[0].As<Napi::Function>(), "dtrace-consumer", 0, 1, this,
                     [](Napi::Env /*env*/, void* /*data*/, Consumer* consumer) { consumer->ObjectWrap::Unref(); });
   if (env.IsExceptionPending()) return;
-  receive_ = Napi::Persistent(info[0].As<Napi::Function>());
-  wait_ = Napi::Persistent(info[1].As<Napi::Function>());
+  after_turn_ = Napi::Persistent(info[1].As<Napi::Function>());
   function_.Unref(env);  // what keeps the process alive is decided by lib/consumer.ts
   // Until the function is finalized: messages that were on their way when the session ended still find this object.
   this->ObjectWrap::Ref();
@@ -80,40 +77,52 @@ void Consumer::OnExit(void* consumer) { static_cast<Consumer*>(consumer)->sessio
 
 Consumer::~Consumer() { session_.reset(); }
 
+// Without a packet, Turn() has sent it: what waits goes on.
 void Consumer::CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer, Packet* taken) {
   std::unique_ptr<Packet> packet(taken);
   if (env == nullptr) return;
   const Napi::HandleScope scope(env);
-  consumer->Arrive(env, receive, std::move(packet));
+  if (packet) {
+    consumer->Arrive(env, receive, std::move(packet));
+  } else {
+    consumer->GoOn(env, receive);
+  }
 }
 
 void Consumer::Arrive(Napi::Env env, const Napi::Function& receive, std::unique_ptr<Packet> packet) {
-  if (waiting_.empty() && !TurnIsOver()) {
-    Deliver(env, receive, *packet);
+  if (!waiting_.empty() || TurnIsOver()) {
+    waiting_.push_back(std::move(packet));
     return;
   }
-  waiting_.push_back(std::move(packet));
-  if (waiting_.size() == 1 && !wait_.IsEmpty()) wait_.Value().Call({});
+  const Clock::time_point began = Clock::now();
+  Deliver(env, receive, *packet);
+  if (!turn_began_ && session_ && session_->HasBatches()) BeginTurn(began);
 }
 
-// resume(): what waits, as far as this turn goes; wait() is called again for the rest.
-void Consumer::Resume(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const Napi::Function receive = receive_.Value();
-  turn_began_ = last_delivered_ = Clock::now();
-  while (!waiting_.empty() && !TurnIsOver()) {
-    const Napi::HandleScope scope(env);
-    const std::unique_ptr<Packet> packet = std::move(waiting_.front());
-    waiting_.pop_front();
-    Deliver(env, receive, *packet);
-  }
-  if (!waiting_.empty()) wait_.Value().Call({});
+// One message for each call, as if it came now: what JavaScript has put off until after it runs in between.
+void Consumer::GoOn(Napi::Env env, const Napi::Function& receive) {
+  if (waiting_.empty()) return;
+  if (!turn_began_) BeginTurn(Clock::now());
+  if (TurnIsOver()) return;
+  const std::unique_ptr<Packet> packet = std::move(waiting_.front());
+  waiting_.pop_front();
+  Deliver(env, receive, *packet);
+  if (!waiting_.empty()) function_.NonBlockingCall();
 }
 
-bool Consumer::TurnIsOver() {
-  const Clock::time_point now = Clock::now();
-  if (now - last_delivered_ > kApart) turn_began_ = now;
-  return now - turn_began_ > kTurn;
+bool Consumer::TurnIsOver() const { return turn_began_ && Clock::now() - *turn_began_ > kTurn; }
+
+// What is called after the turn keeps the process alive: so not for a consumer that must not.
+void Consumer::BeginTurn(Clock::time_point when) {
+  if (!keeps_alive_) return;
+  turn_began_ = when;
+  after_turn_.Value().Call({});
+}
+
+// turn(): all else has had its turn.
+void Consumer::Turn(const Napi::CallbackInfo& /*info*/) {
+  turn_began_.reset();
+  if (!waiting_.empty()) function_.NonBlockingCall();
 }
 
 void Consumer::Deliver(Napi::Env env, const Napi::Function& receive, const Packet& packet) {
@@ -133,7 +142,6 @@ void Consumer::Deliver(Napi::Env env, const Napi::Function& receive, const Packe
     // A listener has thrown. That is an uncaught exception, as with any EventEmitter; the session goes on.
     napi_fatal_exception(env, env.GetAndClearPendingException().Value());
   }
-  last_delivered_ = Clock::now();
 }
 
 Napi::Value Consumer::DataOf(Napi::Env env, const Packet& packet) {
@@ -187,16 +195,20 @@ void Consumer::End() {
   session_.reset();
   slabs_.clear();
   waiting_.clear();
+  // They refer to the one who refers to this.
+  after_turn_.Reset();
   // Not Release(): what the session has still sent, when it ended before its time, finds nobody any more.
   function_.Abort();
   napi_remove_env_cleanup_hook(Env(), OnExit, this);
 }
 
 void Consumer::Ref(const Napi::CallbackInfo& info) {
+  keeps_alive_ = true;
   if (session_) function_.Ref(info.Env());
 }
 
 void Consumer::Unref(const Napi::CallbackInfo& info) {
+  keeps_alive_ = false;
   if (session_) function_.Unref(info.Env());
 }
 

@@ -58,7 +58,6 @@ enum class CommandName : uint8_t {
   kRelease = 43,
   kSignal = 44,
   kPrepare = 45,
-  kHasSymbol = 46,
   kRecordExtras = 50,
   kPing = 60,
 };

@@ -26,13 +26,12 @@ uint32_t Hash(const char* data, uint32_t length) {
   if (length >= 8) {
     hash += Word(data) ^ (Word(data + length - 8) * kOdd) ^ (Word(data + (length / 2 - 4)) << 7);
   } else if (length >= 4) {
-    hash += (HalfWord(data) | HalfWord(data + length - 4) << 32) << 8;
+    hash += HalfWord(data) | HalfWord(data + length - 4) << 32;
   } else if (length > 0) {
     const auto at = [data](uint32_t i) { return static_cast<uint64_t>(static_cast<unsigned char>(data[i])); };
     hash += (at(0) | at(length / 2) << 8 | at(length - 1) << 16) << 8;
   }
-  hash *= kOdd;
-  return static_cast<uint32_t>(hash >> 32);
+  return static_cast<uint32_t>((hash * kOdd) >> 32);
 }
 
 bool IsAscii(const char* data, size_t length) {
@@ -47,7 +46,7 @@ bool IsAscii(const char* data, size_t length) {
 
 uint32_t RecordBatch::Intern(const char* data, uint32_t length) {
   const uint32_t hash = Hash(data, length);
-  Interned& slot = interned_[hash % kInternSlots];
+  Interned& slot = interned_[hash / (UINT32_MAX / kInternSlots + 1)];
   if (slot.batch == batch_ && slot.hash == hash && slot.length == length &&
       std::memcmp(text_.at(slot.offset), data, length) == 0) {
     return slot.offset;

@@ -1,5 +1,5 @@
-// Takes each firing and packs it into the batch, with what else its record carries: text,
-// depth, its place in time. Belongs to the DTrace thread.
+// Takes each firing and packs it into the batch, with what else its record carries: text, depth, its place in time.
+// Belongs to the DTrace thread.
 #pragma once
 
 #include <cstdio>

@@ -159,8 +159,6 @@ Result Tracing::GetOption(const std::string& name) {
   return Success{json::Text(static_cast<int64_t>(value))};
 }
 
-Result Tracing::HasSymbol(const std::string& name) { return Success{platform::HasSymbol(name) ? "true" : "false"}; }
-
 Result Tracing::SetExtras(Extras extras) {
   if (!programs_.empty()) return Failure{"ERR_DTRACE_STATE", "a program is compiled already"};
   firings_ = std::make_unique<Firings>(*library_, *handle_, symbols_.get(), aggregations_.get(), extras,

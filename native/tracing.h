@@ -58,8 +58,6 @@ class Tracing {
   Result Open(const OpenRequest& request);
   Result SetOption(const std::string& name, const std::optional<std::string>& value);
   Result GetOption(const std::string& name);
-  // Whether the kernel has a symbol of this name: a D library that names one which is not there does not compile.
-  static Result HasSymbol(const std::string& name);
   // What records carry beside their values; before the first program is compiled.
   Result SetExtras(Extras extras);
   Result Compile(const CompileRequest& request);

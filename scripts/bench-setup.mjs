@@ -1,47 +1,21 @@
 /**
- * Fetches what the benchmarks measure this package against, into `build-bench/peers`: packages of Debian, unpacked there and
- * not installed, and packages of npm. What is there already, or on the host, is left alone. After scripts/setup.
+ * Fetches what the benchmarks measure this package against: programs, as every tool that this machine lacks (lib/tools.mjs), and
+ * packages of npm into `build-bench/peers`. What is there already, or on the host, is left alone. After scripts/setup.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { findPackage, findProgram, peerPackages, peerPrograms, peersFolder } from '../bench/harness/peers.mjs'
-import { inRoot, toolsFolder, which } from './lib/paths.mjs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { findPackage, peerPackages, peersFolder } from '../bench/harness/peers.mjs'
+import { inRoot, which } from './lib/paths.mjs'
 import { runLogged, runSteps, StepError } from './lib/steps.mjs'
+import { installTools, missingTools } from './lib/tools.mjs'
 
-const unpacked = join(peersFolder, 'root')
-
-const missingPrograms = () => Object.keys(peerPrograms).filter((name) => findProgram(name) === undefined)
 const programs = {
-  title: 'Peers from Debian: a private copy in build-bench/peers of what this machine lacks',
+  title: 'Peers from Debian: a private copy in .tools of what this machine lacks',
   needed() {
-    const missing = missingPrograms()
+    const missing = missingTools('peers').map(({ name }) => name)
     return missing.length === 0 ? undefined : `missing: ${missing.join(', ')}`
   },
-  async run(note) {
-    const { PrivateApt, debianHost, hostSources, packageOf, unpack } = await import(
-      inRoot('dist', 'setup', 'packages.js')
-    )
-    const names = missingPrograms().map((name) => peerPrograms[name])
-    const advice = `Check the network, or install the packages yourself: apt-get install ${names.join(' ')}`
-    let debs
-    try {
-      const host = debianHost()
-      note(`fetching the package list of ${host.prettyName}`)
-      const apt = new PrivateApt(join(toolsFolder, 'apt'), hostSources(host.codename))
-      await apt.update()
-      note(`downloading ${names.join(', ')}, with what they depend on and this machine lacks`)
-      debs = await apt.downloadMissing(names)
-    } catch (error) {
-      throw new StepError(error.message, advice)
-    }
-    note(`unpacking ${debs.length} packages: ${debs.map((deb) => packageOf(deb).name).join(' ')}`)
-    for (const deb of debs) await unpack(deb, unpacked)
-    for (const deb of debs) rmSync(deb, { force: true })
-    for (const name of missingPrograms()) writeStarter(name)
-    const still = missingPrograms()
-    if (still.length > 0)
-      throw new StepError(`no ${still.join(', ')} in the packages ${names.join(', ')}`, advice)
-  },
+  run: (note) => installTools('peers', note),
 }
 
 const packages = {
@@ -69,32 +43,6 @@ const packages = {
       advice: 'See npm’s message above. It needs the npm registry: check the network, or npm’s settings.',
     })
   },
-}
-
-/** A script that runs an unpacked program with the libraries that were unpacked with it. */
-function writeStarter(name) {
-  const program = ['usr/bin', 'usr/sbin']
-    .map((folder) => join(unpacked, folder, name))
-    .find((path) => existsSync(path) && statSync(path).isFile())
-  if (program === undefined) return
-  const starter = join(peersFolder, 'bin', name)
-  mkdirSync(dirname(starter), { recursive: true })
-  const folders = libraryFolders(join(unpacked, 'usr', 'lib')).join(':')
-  const lines = [
-    '#!/bin/sh',
-    `export LD_LIBRARY_PATH='${folders}'\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`,
-    `exec '${program}' "$@"`,
-  ]
-  writeFileSync(starter, `${lines.join('\n')}\n`, { mode: 0o755 })
-}
-
-/** The folders with shared libraries: not only the usual one, LLVM has its own. */
-function libraryFolders(folder) {
-  if (!existsSync(folder)) return []
-  const entries = readdirSync(folder, { withFileTypes: true })
-  const here = entries.some((entry) => !entry.isDirectory() && /\.so(\.|$)/.test(entry.name)) ? [folder] : []
-  const below = entries.filter((entry) => entry.isDirectory())
-  return [...here, ...below.flatMap((entry) => libraryFolders(join(folder, entry.name)))]
 }
 
 if (!existsSync(inRoot('dist', 'setup', 'packages.js'))) {

@@ -1,6 +1,6 @@
 /**
- * The programs and packages that are measured beside this one. `npm run bench:setup` (scripts/bench-setup.mjs) puts them
- * into `build-bench/peers`, where nothing but the benchmarks finds them.
+ * The programs and packages that are measured beside this one, which `npm run bench:setup` (scripts/bench-setup.mjs) brings:
+ * programs as every other tool of the checkout, packages into `build-bench/peers`, where nothing but the benchmarks finds them.
  */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -10,22 +10,8 @@ import { inRoot, which } from '../../scripts/lib/paths.mjs'
 
 export const peersFolder = inRoot('build-bench', 'peers')
 
-/** Programs, and Debian's package of each. */
-export const peerPrograms = {
-  bpftrace: 'bpftrace',
-  fatrace: 'fatrace',
-  inotifywait: 'inotify-tools',
-  opensnoop: 'libbpf-tools',
-}
-
 /** Packages of npm: the newest that run on every Node.js that this package runs on. */
 export const peerPackages = { chokidar: '4.0.3', '@parcel/watcher': '2.6.0' }
-
-/** The path of a peer's program, or `undefined`: the host's or set-up's, else the benchmarks' own. */
-export function findProgram(name) {
-  const ours = join(peersFolder, 'bin', name)
-  return which(name) ?? (existsSync(ours) ? ours : undefined)
-}
 
 /** The folder of a peer from npm, or `undefined`. */
 export function findPackage(name) {
@@ -39,7 +25,7 @@ export function findPackage(name) {
  * @param {string} name
  */
 export function peer(name) {
-  const found = name in peerPackages ? findPackage(name) : findProgram(name)
+  const found = name in peerPackages ? findPackage(name) : which(name)
   if (found === undefined) throw new Error(`${name} is missing: run npm run bench:setup`)
   return found
 }

@@ -57,7 +57,6 @@ export interface CommandArguments {
   setOption: [name: string, value: string | null]
   getOption: [name: string]
   /** Whether libdtrace finds it in the kernel. */
-  hasSymbol: [name: string]
   /** `flags`: `DTRACE_C_…`. */
   compile: [source: string, args: readonly string[], flags: number]
   enable: [program: number]
@@ -97,7 +96,6 @@ export interface CommandResults {
   open: { version: string; pid: number }
   setOption: undefined
   getOption: number
-  hasSymbol: boolean
   /** The number of the program, and whether one that failed before it has left what dtrace_go() crashes on; null: unknown. */
   compile: { program: number; gap: boolean | null }
   enable: Enabled
@@ -155,7 +153,6 @@ const WRITERS: Writers = {
   ],
   setOption: [2, (writer, name, value) => writer.text(name).optionalText(value)],
   getOption: [3, (writer, name) => writer.text(name)],
-  hasSymbol: [46, (writer, name) => writer.text(name)],
   compile: [4, (writer, source, args, flags) => writer.text(source).texts(args).word(flags)],
   enable: [5, (writer, program) => writer.word(program)],
   go: [6, () => {}],

@@ -34,7 +34,7 @@ export function inProcessHost(receive: Receive): SessionHost {
           ended()
         } else receive(message, data, offset, length)
       },
-      () => setImmediate(() => native.resume()),
+      () => setImmediate(() => native.turn()),
     )
   } catch (error) {
     if ((error as { code?: string }).code !== 'ERR_DTRACE_BUSY') throw error

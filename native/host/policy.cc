@@ -132,7 +132,6 @@ std::optional<Failure> Refusal(const char* data, size_t size) {
     case CommandName::kPrepare:
     case CommandName::kPing:
       return std::nullopt;
-    case CommandName::kHasSymbol:
     // A process of the client's choice, with the host's privileges.
     case CommandName::kCreate:
     case CommandName::kGrab:

@@ -47,6 +47,13 @@ const groups = {
     { name: 'clang-format', package: 'clang-format' },
     { name: 'clang-tidy', package: 'clang-tidy' },
   ],
+  // What the benchmarks measure this package against.
+  peers: [
+    { name: 'bpftrace', package: 'bpftrace' },
+    { name: 'fatrace', package: 'fatrace' },
+    { name: 'inotifywait', package: 'inotify-tools' },
+    { name: 'opensnoop', package: 'libbpf-tools' },
+  ],
   vm: [
     { name: 'qemu-system-x86_64', package: 'qemu-system-x86' },
     { name: 'busybox', package: 'busybox-static' },

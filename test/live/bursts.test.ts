@@ -128,16 +128,24 @@ describe.each(['in-process', 'process'] as const)('a burst, %s', (host) => {
     patience(60_000),
   )
 
-  test(
-    'leaves the event loop to others, however slow its listener is',
-    async () => {
+  test.each(['listener', 'loop'])(
+    'leaves the event loop to others, however slow its %s is',
+    async (reader) => {
       const { consumer } = await trace(host)
       let batches = 0
       let turns = 0
+      const work = (): void => {
+        for (const end = performance.now() + 3; performance.now() < end; );
+      }
       consumer.on('batch', () => {
         batches++
-        for (const end = performance.now() + 3; performance.now() < end; );
+        if (reader === 'listener') work()
       })
+      if (reader === 'loop')
+        void (async () => {
+          let records = 0
+          for await (const _ of consumer) if (++records % 1_000 === 0) work()
+        })()
       const count = (): void => {
         turns++
         immediate = setImmediate(count)

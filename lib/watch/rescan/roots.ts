@@ -172,7 +172,10 @@ export class WatchedRoots {
   }
 }
 
-/** At once: the kernel asks no file system for it, and through libuv's pool each of five calls wakes two threads of an idle process. */
+/**
+ * At once: the kernel waits for no disk and no server to tell it, and through libuv's pool each of five calls would wake two threads of
+ * an idle process.
+ */
 function readMountinfo(): string {
   return readFileSync('/proc/self/mountinfo', 'latin1')
 }

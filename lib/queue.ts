@@ -3,6 +3,8 @@
  */
 import type { RecordBatch } from './record/batch.js'
 
+/** Whoever replaces timers for a test replaces them for everybody who looks them up later. */
+const { setImmediate } = globalThis
 /** So long a loop may go on without anything else of its thread, in milliseconds; one batch may take longer. */
 const TURN = 2
 

@@ -77,7 +77,7 @@ void Consumer::OnExit(void* consumer) { static_cast<Consumer*>(consumer)->sessio
 
 Consumer::~Consumer() { session_.reset(); }
 
-// Without a packet, Turn() has sent it: what waits goes on.
+// Without a packet it is for what waits to go on.
 void Consumer::CallJs(Napi::Env env, Napi::Function receive, Consumer* consumer, Packet* taken) {
   std::unique_ptr<Packet> packet(taken);
   if (env == nullptr) return;
@@ -96,7 +96,7 @@ void Consumer::Arrive(Napi::Env env, const Napi::Function& receive, std::unique_
   }
   const Clock::time_point began = Clock::now();
   Deliver(env, receive, *packet);
-  if (!turn_began_ && session_ && session_->HasBatches()) BeginTurn(began);
+  if (!turn_began_ && session_ && session_->HasMore()) BeginTurn(began);
 }
 
 // One message for each call, as if it came now: what JavaScript has put off until after it runs in between.

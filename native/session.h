@@ -55,8 +55,8 @@ class Session {
 
   // JavaScript has taken one: room for one more.
   void Taken(PacketKind kind);
-  // Some have been sent and not taken.
-  bool HasBatches() const { return in_flight_.batches > 0; }
+  // Some of those that come in numbers have been sent and not taken.
+  bool HasMore() const { return in_flight_.batches > 0 || in_flight_.faults > 0; }
   // Memory of Slabs::kSize bytes for batches to come, which is there for as long as the session.
   void Lend(uint32_t slab, char* data, std::shared_ptr<void> owner) { slabs_.Lend(slab, data, std::move(owner)); }
 

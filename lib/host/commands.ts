@@ -56,7 +56,6 @@ export interface CommandArguments {
   ]
   setOption: [name: string, value: string | null]
   getOption: [name: string]
-  /** Whether libdtrace finds it in the kernel. */
   /** `flags`: `DTRACE_C_…`. */
   compile: [source: string, args: readonly string[], flags: number]
   enable: [program: number]

@@ -6,6 +6,9 @@ import { loadAddon, type NativeConsumer } from '../native.js'
 import type { Receive, SessionHost } from './host.js'
 import type { NativeMessage } from './messages.js'
 
+/** Whoever replaces timers for a test replaces them for everybody who looks them up later. */
+const { setImmediate } = globalThis
+
 /** The last session of this thread that is over for its consumer; libdtrace may still have something of it to free. */
 let ending: { native: NativeConsumer; end: Promise<void> } | undefined
 

@@ -167,7 +167,6 @@ class Overlay implements DLibraries {
   }
 
   async applyKnown(look: SymbolLookup): Promise<void> {
-    // Read while libdtrace is being opened, which comes before it can be asked.
     const [has] = await Promise.all([Promise.all(KNOWN.map((known) => kernelHas(known, look))), this.#read()])
     const missing = KNOWN.filter((_, index) => has[index] === false)
     const slow = !isBefore(release(), SLOW_TO_VERIFY)

@@ -47,7 +47,8 @@ Napi::Function Consumer::Define(Napi::Env env) {
 Consumer::Consumer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Consumer>(info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsFunction() || !info[1].IsFunction()) {
-    Napi::TypeError::New(env, "NativeConsumer needs two functions: one for its messages, one for what comes after a turn")
+    Napi::TypeError::New(env,
+                         "NativeConsumer needs two functions: one for its messages, one for what comes after a turn")
         .ThrowAsJavaScriptException();
     return;
   }

@@ -20,9 +20,9 @@ class Consumer : public Napi::ObjectWrap<Consumer> {
  public:
   static Napi::Function Define(Napi::Env env);
 
-  // new NativeConsumer(receive, afterTurn): receive(json, data, offset, length) is called for every message of the session,
-  // in order. afterTurn() is called when many come: it has turn() called once all else has had its turn in the event
-  // loop.
+  // new NativeConsumer(receive, afterTurn): receive(json, data, offset, length) is called for every message of the
+  // session, in order. afterTurn() is called when many come: it has turn() called once all else has had its turn in the
+  // event loop.
   explicit Consumer(const Napi::CallbackInfo& info);
   ~Consumer() override;
   Consumer(const Consumer&) = delete;

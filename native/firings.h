@@ -63,8 +63,8 @@ class Firings {
   int AbortByLibrary();
   void FlushFaults();
 
-  // A batch goes off when it is this large, so that JavaScript works on it while the next one fills. Its text becomes one
-  // string: of more than 128 KiB V8 would make a large object, which is not collected with the young ones.
+  // A batch goes off when it is this large, so that JavaScript works on it while the next one fills. Its text becomes
+  // one string: of more than 128 KiB V8 would make a large object, which is not collected with the young ones.
   static constexpr size_t kBatchSize = size_t{96} * 1024;
 
   const Library& library_;

@@ -5,8 +5,8 @@
 
 namespace dtc {
 
-// hasKernelSymbol(name): a promise of a boolean. On a thread of libuv's pool: there are some 200,000 symbols to look at,
-// and meanwhile libdtrace is opened on the session's thread.
+// hasKernelSymbol(name): a promise of a boolean. On a thread of libuv's pool: there are some 200,000 symbols to look
+// at, and meanwhile libdtrace is opened on the session's thread.
 Napi::Value HasKernelSymbol(const Napi::CallbackInfo& info);
 
 }  // namespace dtc

@@ -64,8 +64,7 @@ void Recorder::TakeWithExtras(const Source& source, const platform::Firing& firi
   const Statement& statement = *source.statement;
   const uint32_t cpu = firing.cpu;
   const char* const data = firing.data;
-  const FlowPlace place =
-      extras_.flow ? depths_.Place(cpu, source.flow, firing.probe, firing.statement) : FlowPlace{};
+  const FlowPlace place = extras_.flow ? depths_.Place(cpu, source.flow, firing.probe, firing.statement) : FlowPlace{};
   printing_ = text_ ? &statement : nullptr;
   if (!extras_.time_order) {
     Pack(source, cpu, data);

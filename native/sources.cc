@@ -72,7 +72,8 @@ const Source& Sources::Add(const dtrace_probedata_t& data, uint64_t key) {
                       program == programs_.end() ? std::nullopt : std::optional<uint32_t>(program->second),
                       is_new ? std::optional<Statement>(statement) : std::nullopt});
   const bool direct = !statement.refusal && !statement.library_acts && exit_field == nullptr && IsReadable(data);
-  return sources_.emplace(key, Source{number, &statement, exit_field, FlowOf(platform::Name(*data.dtpda_pdesc)), direct})
+  return sources_
+      .emplace(key, Source{number, &statement, exit_field, FlowOf(platform::Name(*data.dtpda_pdesc)), direct})
       .first->second;
 }
 

@@ -111,7 +111,7 @@ inline Firing ToFiring(const dtrace_probedata_t& data) {
 inline std::optional<Firing> ReadFiring(uint32_t cpu, const char* sample) {
   struct {
     uint32_t size, speculation, probe, statement;
-  } start;
+  } start = {};
   std::memcpy(&start, sample, sizeof start);
   if (start.size < sizeof start - sizeof start.size || start.speculation != 0) return std::nullopt;
   return Firing{cpu, start.probe, start.statement, sample};

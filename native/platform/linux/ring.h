@@ -39,7 +39,7 @@ class Ring {
     uint64_t given_back = tail;
     bool taken = true;
     while (tail != head) {
-      perf_event_header header;
+      perf_event_header header = {};
       const uint64_t at = tail % size;
       std::memcpy(&header, base + at, sizeof header);  // 8 bytes, 8-aligned: never in two parts
       if (header.type != PERF_RECORD_LOST) {

@@ -2,7 +2,7 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -65,6 +65,13 @@ async function trace(host: 'in-process' | 'process'): Promise<Seen> {
   return seen
 }
 
+/** Buffers that a process has mapped: libdtrace each CPU's, and the session each of them again. */
+function buffersMapped(pid: number): number {
+  return readFileSync(`/proc/${pid}/maps`, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('[perf_event]')).length
+}
+
 /** Interrupts that the kernel raised for itself, on all processors (irq_work). */
 function ownInterrupts(): number {
   const line = readFileSync('/proc/interrupts', 'utf8')
@@ -84,6 +91,8 @@ describe.each(['in-process', 'process'] as const)('a burst, %s', (host) => {
         await expect.poll(() => seen.records, { timeout: patience(5_000) }).toBe(2 * i)
       }
 
+      // Else libdtrace would read all of them, and nobody would notice.
+      expect(buffersMapped(seen.consumer.hostPid)).toBe(2 * cpus().length)
       const before = ownInterrupts()
       await write(MANY)
       await expect.poll(() => seen.records + seen.drops, { timeout: patience(10_000) }).toBe(MANY + 6)

@@ -29,6 +29,8 @@ static_assert(kIs<unsigned, decltype(Id(std::declval<const dtrace_probedesc_t&>(
 // Records.
 static_assert(kIs<unsigned, decltype(StatementId(std::declval<const dtrace_probedata_t&>()))>);
 static_assert(kIs<int, decltype(RecordCount(std::declval<const dtrace_probedata_t&>()))>);
+static_assert(kIs<Firing, decltype(ToFiring(std::declval<const dtrace_probedata_t&>()))>);
+static_assert(kIs<std::optional<Firing>, decltype(ReadFiring(0, nullptr))>);
 static_assert(kIs<FieldSource, decltype(Describe(std::declval<const dtrace_probedata_t&>(), 0))>);
 static_assert(kIs<void*, decltype(Format(std::declval<const dtrace_probedata_t&>(), 0))>);
 static_assert(kIs<bool, decltype(Speculates(std::declval<const dtrace_stmtdesc_t&>()))>);

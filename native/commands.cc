@@ -176,7 +176,8 @@ bool Dispatch(Session& session, const char* data, size_t size) {
     }
     case CommandName::kTaken: {
       const auto kind = static_cast<PacketKind>(command.Byte());
-      if (command.Good()) session.Taken(kind);
+      const uint8_t count = command.Byte();
+      if (command.Good()) session.Taken(kind, count);
       break;
     }
     case CommandName::kRecordExtras: {

@@ -14,7 +14,7 @@ namespace dtc {
 
 // What a host says first. Raised with each release that changes a command or a message: a helper may be older than the
 // package that speaks with it. lib/host/packets.ts has it, too.
-inline constexpr unsigned kProtocol = 1;
+inline constexpr unsigned kProtocol = 2;
 
 // ---- Messages: JSON, bytes, or both ----
 

@@ -93,10 +93,12 @@ void Session::LookAtProcesses() {
   wakeup_.Signal();
 }
 
-void Session::Taken(PacketKind kind) {
-  if (kind == PacketKind::kFault) in_flight_.faults--;
-  // The thread waits only when the count is at its limit, so only that step needs to wake it.
-  if (kind == PacketKind::kBatch && in_flight_.batches.fetch_sub(1) == InFlight::kMostBatches) {
+void Session::Taken(PacketKind kind, int count) {
+  if (kind == PacketKind::kFault) in_flight_.faults -= count;
+  if (kind != PacketKind::kBatch) return;
+  // The thread waits only when the count is at its limit, so only the step below it needs to wake it.
+  const int before = in_flight_.batches.fetch_sub(count);
+  if (before >= InFlight::kMostBatches && before - count < InFlight::kMostBatches) {
     const std::lock_guard<std::mutex> lock(mutex_);
     changed_.notify_all();
   }

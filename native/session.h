@@ -53,8 +53,8 @@ class Session {
   // hangs.
   void Ping(uint32_t id);
 
-  // JavaScript has taken one: room for one more.
-  void Taken(PacketKind kind);
+  // JavaScript has taken so many: room for as many more.
+  void Taken(PacketKind kind, int count = 1);
   // Some of those that come in numbers have been sent and not taken.
   bool HasMore() const { return in_flight_.batches > 0 || in_flight_.faults > 0; }
   // Memory of Slabs::kSize bytes for batches to come, which is there for as long as the session.

@@ -27,6 +27,13 @@ export interface ChildHostOptions {
 
 /** No command has this number. */
 const PING = 0xffffffff
+/**
+ * Batches are reported as taken by so many at once, so that the host is not woken for each. Of those that may wait
+ * (`kMostBatches` of `native/in_flight.h`), these are a few.
+ */
+const BATCHES_REPORTED = 8
+const TOOK_BATCHES = encodeCommand('taken', 0, [PacketKind.batch, BATCHES_REPORTED])
+const TOOK_FAULT = encodeCommand('taken', 0, [PacketKind.fault, 1])
 /** How much of what it said last is kept for its obituary. */
 const LAST_WORDS = 2000
 
@@ -55,9 +62,10 @@ export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOp
   const send = (command: Uint8Array): void => {
     if (!channel.input.writableEnded) channel.input.write(frameCommand(command))
   }
-  const taken = {
-    batch: encodeCommand('taken', 0, [PacketKind.batch]),
-    fault: encodeCommand('taken', 0, [PacketKind.fault]),
+  let batches = 0
+  const tookBatch = (): void => {
+    batches = (batches + 1) % BATCHES_REPORTED
+    if (batches === 0) send(TOOK_BATCHES)
   }
   const watch = watchForHang(
     hangTimeout,
@@ -84,8 +92,8 @@ export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOp
       return
     }
     if (message?.type === 'ended') return
-    if (message === undefined) send(taken.batch)
-    else if (message.type === 'fault') send(taken.fault)
+    if (message === undefined) tookBatch()
+    else if (message.type === 'fault') send(TOOK_FAULT)
     try {
       receive(message, data, 0, data?.byteLength ?? 0)
     } catch (error) {

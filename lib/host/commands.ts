@@ -71,8 +71,8 @@ export interface CommandArguments {
     position: number,
     after: number,
   ]
-  /** Has no answer. */
-  taken: [kind: number]
+  /** Has no answer. `count`: up to 255. */
+  taken: [kind: number, count: number]
   ping: []
   /** What records carry beside their values; before the first `compile`. */
   recordExtras: [text: boolean, flow: boolean, timeOrder: boolean]
@@ -162,7 +162,7 @@ const WRITERS: Writers = {
     (writer, names, joined, order, reverse, position, after) =>
       writer.texts(names).flag(joined).byte(order).flag(reverse).word(position).byte(after),
   ],
-  taken: [9, (writer, kind) => writer.byte(kind)],
+  taken: [9, (writer, kind, count) => writer.byte(kind).byte(count)],
   ping: [60, () => {}],
   recordExtras: [
     50,

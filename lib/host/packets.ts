@@ -6,7 +6,7 @@ import { endianness } from 'node:os'
 
 const HEADER = 8
 /** `kProtocol` of `native/protocol.h`. */
-export const PROTOCOL = 1
+export const PROTOCOL = 2
 /** The longest greeting, and more than any message after it has: whoever sends more speaks something else. */
 const LONGEST_FIRST = 1024
 const LONGEST = 2 ** 29

@@ -1,5 +1,6 @@
 #include "channel.h"
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -21,29 +22,54 @@ bool ReadAll(int descriptor, void* to, size_t size) {
   return true;
 }
 
-bool WriteAll(int descriptor, const Packet& packet) {
-  uint32_t lengths[2] = {static_cast<uint32_t>(packet.json.size()), static_cast<uint32_t>(packet.data.size())};
-  iovec parts[3] = {{lengths, sizeof lengths},
-                    {const_cast<char*>(packet.json.data()), packet.json.size()},
-                    {const_cast<char*>(packet.data.data()), packet.data.size()}};
-  iovec* part = parts;
-  int left = 3;
-  while (left > 0) {
-    ssize_t written = writev(descriptor, part, left);
-    if (written < 0 && errno != EINTR) return false;
-    // What was written of them, whole parts and then a piece.
-    while (left > 0 && written >= 0 && static_cast<size_t>(written) >= part->iov_len) {
-      written -= static_cast<ssize_t>(part->iov_len);
-      part++;
-      left--;
-    }
-    if (left > 0 && written > 0) {
-      part->iov_base = static_cast<char*>(part->iov_base) + written;
-      part->iov_len -= static_cast<size_t>(written);
-    }
+// What is left of a packet to be written, as the pieces that sendmsg(2) and writev(2) take.
+class Rest {
+ public:
+  Rest(const Packet& packet, size_t written)
+      : lengths_{static_cast<uint32_t>(packet.json.size()), static_cast<uint32_t>(packet.data.size())},
+        parts_{{lengths_, sizeof lengths_},
+               {const_cast<char*>(packet.json.data()), packet.json.size()},
+               {const_cast<char*>(packet.data.data()), packet.data.size()}} {
+    while (first_ < kParts && written >= parts_[first_].iov_len) written -= parts_[first_++].iov_len;
+    if (first_ == kParts) return;
+    parts_[first_].iov_base = static_cast<char*>(parts_[first_].iov_base) + written;
+    parts_[first_].iov_len -= written;
   }
-  return true;
+  Rest(const Rest&) = delete;
+  Rest& operator=(const Rest&) = delete;
+
+  bool empty() const { return first_ == kParts; }
+  iovec* parts() { return parts_ + first_; }
+  int count() const { return kParts - first_; }
+
+ private:
+  static constexpr int kParts = 3;
+  uint32_t lengths_[2];
+  iovec parts_[kParts];
+  int first_ = 0;
+};
+
+bool WriteAll(int descriptor, const Packet& packet, size_t written) {
+  for (;;) {
+    Rest rest(packet, written);
+    if (rest.empty()) return true;
+    const ssize_t more = writev(descriptor, rest.parts(), rest.count());
+    if (more < 0 && errno != EINTR) return false;
+    if (more > 0) written += static_cast<size_t>(more);
+  }
 }
+
+// As much of it as there is room for at once; nothing where the descriptor is not a socket.
+size_t WriteWithoutWaiting(int descriptor, const Packet& packet) {
+  Rest rest(packet, 0);
+  msghdr message = {};
+  message.msg_iov = rest.parts();
+  message.msg_iovlen = static_cast<size_t>(rest.count());
+  const ssize_t written = sendmsg(descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return written < 0 ? 0 : static_cast<size_t>(written);
+}
+
+size_t SizeOf(const Packet& packet) { return 2 * sizeof(uint32_t) + packet.json.size() + packet.data.size(); }
 
 }  // namespace
 
@@ -69,6 +95,10 @@ MessageWriter::~MessageWriter() {
 void MessageWriter::Write(Packet packet) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    if (!busy_ && packets_.empty()) {
+      written_ = WriteWithoutWaiting(descriptor_, packet);
+      if (written_ == SizeOf(packet)) return;
+    }
     packets_.push_back(std::move(packet));
   }
   changed_.notify_all();
@@ -76,16 +106,22 @@ void MessageWriter::Write(Packet packet) {
 
 void MessageWriter::Run() {
   std::deque<Packet> packets;
+  size_t written = 0;  // of the first of them
   bool reader_is_there = true;
   for (;;) {
     {
       std::unique_lock<std::mutex> lock(mutex_);
+      busy_ = false;
       changed_.wait(lock, [this] { return ended_ || !packets_.empty(); });
       if (packets_.empty()) return;
       packets.swap(packets_);
+      written = std::exchange(written_, 0);
+      busy_ = true;
     }
     // When the reader has gone, the end of the commands says so, too: then main ends everything.
-    for (const Packet& packet : packets) reader_is_there = reader_is_there && WriteAll(descriptor_, packet);
+    for (const Packet& packet : packets) {
+      reader_is_there = reader_is_there && WriteAll(descriptor_, packet, std::exchange(written, 0));
+    }
     packets.clear();
   }
 }

@@ -22,8 +22,9 @@ inline constexpr uint32_t kLongestCommand = 64U * 1024 * 1024;
 // Waits for the next command. Nothing when the sender has gone, or when what it sent is no command.
 std::optional<std::vector<char>> ReadCommand(int descriptor);
 
-// Writes messages on a thread of its own: a reader that is slow must not hold up the DTrace thread. What waits is
-// bounded by the session, which waits for its batches to be taken.
+// Writes what there is room for at once on the thread that has it to say, and the rest on a thread of its own: a reader
+// that is slow must not hold up the DTrace thread. What waits is bounded by the session, which waits for its batches to be
+// taken.
 class MessageWriter {
  public:
   explicit MessageWriter(int descriptor);
@@ -42,6 +43,8 @@ class MessageWriter {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Packet> packets_;
+  size_t written_ = 0;  // of the first of them
+  bool busy_ = false;   // the thread is writing
   bool ended_ = false;
   std::thread thread_;  // last: starts when everything else is there
 };

@@ -63,8 +63,9 @@
     {
       "target_name": "dtrace_consumer",
       "dependencies": ["dtrace_session"],
-      "sources": ["native/addon.cc", "native/children_usage.cc", "native/consumer.cc", "native/kernel_symbol.cc",
-                  "native/reaper.cc", "native/signal_probe.cc"],
+      "sources": ["native/addon.cc", "native/channel.cc", "native/children_usage.cc", "native/consumer.cc",
+                  "native/kernel_symbol.cc", "native/packet_stream.cc", "native/reaper.cc", "native/signal_probe.cc",
+                  "native/sockets.cc"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS",
                   # A worker that is being terminated can't be thrown at; without this, trying to ends the whole process.

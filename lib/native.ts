@@ -21,24 +21,53 @@ export interface NativeConsumer {
   unref(): void
 }
 
+/**
+ * Called for each message, in order: JSON as `lib/host/messages.ts` declares it, bytes beside it, or both. Bytes alone are a batch of
+ * records: `length` of them at `offset`, in memory in which other batches are, too.
+ */
+export type NativeReceive = (
+  json: string | undefined,
+  data: ArrayBuffer | undefined,
+  offset: number,
+  length: number,
+) => void
+
+/** Reads what a session in another process says. */
+export interface NativeChannel {
+  /** Nothing more is read. Any number of times. */
+  close(): void
+  /** Keeps the event loop alive, or lets it end. */
+  ref(): void
+  unref(): void
+}
+
 /** What the addon exports. */
 export interface NativeAddon {
   /**
-   * `receive` is called for each message, in order: JSON as `lib/host/messages.ts` declares it, bytes beside it, or both. Bytes
-   * alone are a batch of records: `length` of them at `offset`, in memory in which other batches are, too. `afterTurn` is called once in
-   * a turn of the event loop in which many messages come, of which those that have no room in 2 ms wait: see {@link NativeConsumer.turn}.
+   * `afterTurn` is called once in a turn of the event loop in which many messages come, of which those that have no room in 2 ms
+   * wait: see {@link NativeConsumer.turn}.
    *
    * @throws an error with code `ERR_DTRACE_BUSY` while another session is live in this process
    */
   NativeConsumer: new (
-    receive: (
-      json: string | undefined,
-      data: ArrayBuffer | undefined,
-      offset: number,
-      length: number,
-    ) => void,
+    receive: NativeReceive,
     afterTurn: () => void,
   ) => NativeConsumer
+  /**
+   * Reads from a copy of the descriptor, a socket. `ended` is called once, when no more will come, but not after
+   * {@link NativeChannel.close}. `lost`: the records of a batch that came in part; `foreign`: what came last is no message.
+   */
+  NativeChannel: new (
+    descriptor: number,
+    receive: NativeReceive,
+    ended: (lost: number, foreign: boolean) => void,
+  ) => NativeChannel
+  /** Two sockets that are connected with each other, as descriptors. @throws what the system says */
+  socketPair(): [number, number]
+  /** Of those that this process has and no object. */
+  closeSocket(descriptor: number): void
+  /** A socket that is connected with whoever listens at this path, as a descriptor. @throws what the system says */
+  connectTo(path: string): number
   /** What libdtrace is called on this platform. */
   libraryName: string
   /** A child that this thread has started, or whose end it has been told of: see `native/reaper.h`. */

@@ -70,7 +70,7 @@ export class Opening {
   /** @throws what `Consumer.open` throws */
   async open(): Promise<Opened> {
     await hostFree(this.#host)
-    const session = new Session((receive) => startHost(receive, this.#host), this.#receive)
+    const session = this.#start()
     try {
       // A helper has what this process lacks.
       if (this.#host.helper === undefined) preflight()
@@ -98,19 +98,21 @@ export class Opening {
         await session.request('setOption', [name, value], ({ reason }) => `option ${name}: ${reason}`)
     } catch (error) {
       this.dispose()
-      if (error instanceof DTraceError && error.code === 'ERR_DTRACE_HOST_EXITED') {
-        throw new DTraceError(
-          error.code,
-          `there is no process to trace in: ${error.reason ?? error.message}; docs/hosts.md says what it needs`,
-          error.reason === undefined ? { cause: error } : { cause: error, reason: error.reason },
-        )
-      }
+      if (isHostExited(error)) throw explainNoHost(error)
       if (opened.status === 'fulfilled')
         await session.request('close', [], ({ reason }) => reason).catch(() => {})
       session.dispose()
       throw error
     }
     return { session, ...opened.value }
+  }
+
+  #start(): Session {
+    try {
+      return new Session((receive) => startHost(receive, this.#host), this.#receive)
+    } catch (error) {
+      throw isHostExited(error) ? explainNoHost(error) : error
+    }
   }
 
   /** In the order in which they were set. */
@@ -155,6 +157,18 @@ export class Opening {
     if (!this.#ownFolder && this.#host.helper === undefined)
       this.#libraries ??= await prepareDLibraries(this.#library, loadAddon().hasKernelSymbol)
   }
+}
+
+function isHostExited(error: unknown): error is DTraceError {
+  return error instanceof DTraceError && error.code === 'ERR_DTRACE_HOST_EXITED'
+}
+
+function explainNoHost(error: DTraceError): DTraceError {
+  return new DTraceError(
+    error.code,
+    `there is no process to trace in: ${error.reason ?? error.message}; docs/hosts.md says what it needs`,
+    error.reason === undefined ? { cause: error } : { cause: error, reason: error.reason },
+  )
 }
 
 function explainOpen(failure: NativeFailure, library: LibraryLocation): string {

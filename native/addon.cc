@@ -2,12 +2,14 @@
 
 #include <napi.h>
 
+#include "channel.h"
 #include "children_usage.h"
 #include "consumer.h"
 #include "kernel_symbol.h"
 #include "platform/platform.h"
 #include "reaper.h"
 #include "signal_probe.h"
+#include "sockets.h"
 
 namespace {
 
@@ -16,11 +18,15 @@ class Addon : public Napi::Addon<Addon> {
   Addon(Napi::Env env, Napi::Object exports) : reaper_(env) {
     DefineAddon(exports, {
                              InstanceValue("NativeConsumer", dtc::Consumer::Define(env)),
+                             InstanceValue("NativeChannel", dtc::Channel::Define(env)),
                              InstanceValue("libraryName", Napi::String::New(env, dtc::platform::kLibraryName)),
                              InstanceMethod<&Addon::SignalProbe>("signalProbe"),
                              InstanceMethod<&Addon::WatchChild>("watchChild"),
                              InstanceMethod<&Addon::ChildrenUsage>("childrenUsage"),
                              InstanceMethod<&Addon::HasKernelSymbol>("hasKernelSymbol"),
+                             InstanceMethod<&Addon::SocketPair>("socketPair"),
+                             InstanceMethod<&Addon::CloseSocket>("closeSocket"),
+                             InstanceMethod<&Addon::ConnectTo>("connectTo"),
                          });
   }
 
@@ -31,6 +37,12 @@ class Addon : public Napi::Addon<Addon> {
   Napi::Value ChildrenUsage(const Napi::CallbackInfo& info) { return dtc::ChildrenUsage(info); }
   // NOLINTNEXTLINE(readability-convert-member-functions-to-static): see above
   Napi::Value HasKernelSymbol(const Napi::CallbackInfo& info) { return dtc::HasKernelSymbol(info); }
+  // NOLINTNEXTLINE(readability-convert-member-functions-to-static): see above
+  Napi::Value SocketPair(const Napi::CallbackInfo& info) { return dtc::SocketPair(info); }
+  // NOLINTNEXTLINE(readability-convert-member-functions-to-static): see above
+  void CloseSocket(const Napi::CallbackInfo& info) { dtc::CloseSocket(info); }
+  // NOLINTNEXTLINE(readability-convert-member-functions-to-static): see above
+  Napi::Value ConnectTo(const Napi::CallbackInfo& info) { return dtc::ConnectTo(info); }
 
   // watchChild(pid, isThere)
   void WatchChild(const Napi::CallbackInfo& info) {

@@ -1,8 +1,9 @@
 /** Which host a session gets. */
 import { DTraceError } from '../errors.js'
-import { childHost, type Helper } from './child.js'
+import { childHost } from './child.js'
 import type { Receive, SessionHost } from './host.js'
 import { inProcessFree, inProcessHost } from './in-process.js'
+import type { Helper } from './peer.js'
 
 /** Where a session runs: see `OpenOptions.host`. */
 export type HostChoice = 'auto' | 'in-process' | 'process'

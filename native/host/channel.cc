@@ -1,11 +1,14 @@
 #include "channel.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <utility>
+
+#include "../packet_stream.h"
 
 namespace dtc::host {
 namespace {
@@ -22,6 +25,8 @@ bool ReadAll(int descriptor, void* to, size_t size) {
   return true;
 }
 
+size_t Missing(size_t size) { return Padded(size) - size; }
+
 // What is left of a packet to be written, as the pieces that sendmsg(2) and writev(2) take.
 class Rest {
  public:
@@ -29,7 +34,9 @@ class Rest {
       : lengths_{static_cast<uint32_t>(packet.json.size()), static_cast<uint32_t>(packet.data.size())},
         parts_{{lengths_, sizeof lengths_},
                {const_cast<char*>(packet.json.data()), packet.json.size()},
-               {const_cast<char*>(packet.data.data()), packet.data.size()}} {
+               {zeros_, Missing(packet.json.size())},
+               {const_cast<char*>(packet.data.data()), packet.data.size()},
+               {zeros_, Missing(packet.data.size())}} {
     while (first_ < kParts && written >= parts_[first_].iov_len) written -= parts_[first_++].iov_len;
     if (first_ == kParts) return;
     parts_[first_].iov_base = static_cast<char*>(parts_[first_].iov_base) + written;
@@ -43,8 +50,9 @@ class Rest {
   int count() const { return kParts - first_; }
 
  private:
-  static constexpr int kParts = 3;
+  static constexpr int kParts = 5;
   uint32_t lengths_[2];
+  char zeros_[kPacketAlignment] = {};
   iovec parts_[kParts];
   int first_ = 0;
 };
@@ -69,11 +77,17 @@ size_t WriteWithoutWaiting(int descriptor, const Packet& packet) {
   return written < 0 ? 0 : static_cast<size_t>(written);
 }
 
-size_t SizeOf(const Packet& packet) { return 2 * sizeof(uint32_t) + packet.json.size() + packet.data.size(); }
+size_t SizeOf(const Packet& packet) {
+  return 2 * sizeof(uint32_t) + Padded(packet.json.size()) + Padded(packet.data.size());
+}
 
 }  // namespace
 
 std::optional<std::vector<char>> ReadCommand(int descriptor) {
+  // Not in read(2), which is woken each time that the other end has made room, too, where it is the same socket
+  // (kernel: unix_write_space()).
+  pollfd readable = {descriptor, POLLIN, 0};
+  poll(&readable, 1, -1);
   uint32_t length = 0;
   if (!ReadAll(descriptor, &length, sizeof length) || length > kLongestCommand) return std::nullopt;
   std::vector<char> command(length);

@@ -1,7 +1,7 @@
 // Commands and messages on two descriptors: how the host speaks with lib/host/child.ts.
 //
-// A command is its length and its bytes. A message is the length of its JSON, the length of its bytes, and both.
-// Lengths are 32-bit words in the machine's byte order: both ends are on the same machine.
+// A command is its length and its bytes. A message is the length of its JSON, the length of its bytes, and both, each
+// followed by zeros up to a multiple of eight. Lengths are 32-bit words in the machine's byte order: both ends are on the same machine.
 #pragma once
 
 #include <condition_variable>

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { NativeLayout } from '../../lib/host/messages.js'
-import { PacketReader } from '../../lib/host/packets.js'
 import { RecordBatch } from '../../lib/record/batch.js'
 import { createDecoder } from '../../lib/record/decoder.js'
 import { schemaOf } from '../../lib/record/schema.js'
@@ -150,33 +149,4 @@ describe('the wire format', () => {
       { numRuns: 200 },
     )
   }, 120_000)
-
-  test('comes through a pipe whole, whatever pieces it is cut into', () => {
-    const packets = fc.array(
-      fc.record({ json: fc.oneof(fc.constant(''), fc.json()), data: fc.uint8Array({ maxLength: 300 }) }),
-      { maxLength: 8 },
-    )
-    fc.assert(
-      fc.property(packets, fc.infiniteStream(fc.integer({ min: 1, max: 50 })), (sent, pieces) => {
-        const stream = Buffer.concat(
-          sent.map(({ json, data }) => {
-            const header = Buffer.alloc(8)
-            header.writeUInt32LE(Buffer.byteLength(json), 0)
-            header.writeUInt32LE(data.length, 4)
-            return Buffer.concat([header, Buffer.from(json), data])
-          }),
-        )
-        const got: unknown[] = []
-        const reader = new PacketReader((json, data) =>
-          got.push({ json: json ?? '', data: new Uint8Array(data ?? new ArrayBuffer(0)) }),
-        )
-        for (let at = 0; at < stream.length; ) {
-          const size = pieces.next().value as number
-          expect(reader.push(stream.subarray(at, at + size))).toBe(true)
-          at += size
-        }
-        expect(got).toEqual(sent.map(({ json, data }) => ({ json, data: Uint8Array.from(data) })))
-      }),
-    )
-  })
 })

@@ -163,7 +163,7 @@ std::optional<Session::Turn> Session::WaitForTurn() {
       lock.unlock();
       tracing_.WaitUntil(next);  // as long as nobody signals
       lock.lock();
-    } else {
+    } else if (Clock::now() < next) {  // a wait that is over would be a system call all the same
       changed_.wait_until(lock, next, must_act);
     }
     changed_.wait(lock, [&] { return must_act() || in_flight_.batches < InFlight::kMostBatches; });

@@ -13,6 +13,12 @@ namespace {
 // So much is read before the rest of the event loop has its turn again.
 constexpr size_t kPiece = size_t{64} * 1024;
 
+void Call(Napi::Env env, const Napi::FunctionReference& function, const std::initializer_list<napi_value>& arguments) {
+  const Napi::HandleScope scope(env);
+  function.MakeCallback(env.Global(), arguments);
+  if (env.IsExceptionPending()) napi_fatal_exception(env, env.GetAndClearPendingException().Value());
+}
+
 }  // namespace
 
 Napi::Function Channel::Define(Napi::Env env) {
@@ -111,19 +117,11 @@ void Channel::Deliver(Napi::Env env, const PacketStream::Packet& packet) {
         Napi::Number::New(env, static_cast<double>(packet.size))});
 }
 
-void Channel::Call(Napi::Env env, const Napi::FunctionReference& function,
-                   const std::initializer_list<napi_value>& arguments) {
-  const Napi::HandleScope scope(env);
-  function.MakeCallback(env.Global(), arguments);
-  if (env.IsExceptionPending()) napi_fatal_exception(env, env.GetAndClearPendingException().Value());
-}
-
 // A slab, or memory for one packet that is larger.
 PacketStream::Memory Channel::Fresh(size_t least) {
   const Napi::Env env = Env();
   std::shared_ptr<char> owner;
-  const Napi::ArrayBuffer buffer =
-      least <= Slabs::kSize ? pool_.Get(env, &owner) : Napi::ArrayBuffer::New(env, least);
+  const Napi::ArrayBuffer buffer = least <= Slabs::kSize ? pool_.Get(env, &owner) : Napi::ArrayBuffer::New(env, least);
   if (buffer.IsEmpty()) return {};
   memory_ = Napi::Persistent(buffer);
   return {static_cast<char*>(memory_.Value().Data()), memory_.Value().ByteLength()};

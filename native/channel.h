@@ -40,7 +40,6 @@ class Channel : public Napi::ObjectWrap<Channel> {
   PacketStream::Memory Fresh(size_t least);
   void Read();
   void Deliver(Napi::Env env, const PacketStream::Packet& packet);
-  void Call(Napi::Env env, const Napi::FunctionReference& function, const std::initializer_list<napi_value>& arguments);
   void End();
 
   Napi::FunctionReference receive_;

@@ -43,8 +43,8 @@ async function point(context, label, { run, fields, load }) {
     ],
     load: {
       rate: RATE,
-      seconds: context.quick ? 1 : 4,
-      warmUp: { count: context.quick ? 20_000 : 200_000, rate: RATE },
+      seconds: context.quick ? 1 : 3,
+      warmUp: { count: context.quick ? 20_000 : 100_000, rate: RATE },
       ...load,
     },
   })
@@ -55,7 +55,7 @@ async function point(context, label, { run, fields, load }) {
 const withOptions = (options = {}) => ({ ...commonOptions, switchrate: '10ms', ...options })
 
 const settingOf = (context, what) =>
-  `${what}; ${roundsOf(context)} interleaved rounds of ${context.quick ? 1 : 4} s after a warm-up, medians`
+  `${what}; ${roundsOf(context)} interleaved rounds of ${context.quick ? 1 : 3} s after a warm-up, medians`
 
 /** The table of such points: CPU of each consumer, and the ratios. */
 const columns = (first) => [

@@ -42,6 +42,7 @@ class Rest {
     parts_[first_].iov_base = static_cast<char*>(parts_[first_].iov_base) + written;
     parts_[first_].iov_len -= written;
   }
+  ~Rest() = default;
   Rest(const Rest&) = delete;
   Rest& operator=(const Rest&) = delete;
 

@@ -1,7 +1,8 @@
 // Commands and messages on two descriptors: how the host speaks with lib/host/child.ts.
 //
 // A command is its length and its bytes. A message is the length of its JSON, the length of its bytes, and both, each
-// followed by zeros up to a multiple of eight. Lengths are 32-bit words in the machine's byte order: both ends are on the same machine.
+// followed by zeros up to a multiple of eight. Lengths are 32-bit words in the machine's byte order: both ends are on
+// the same machine.
 #pragma once
 
 #include <condition_variable>
@@ -23,8 +24,8 @@ inline constexpr uint32_t kLongestCommand = 64U * 1024 * 1024;
 std::optional<std::vector<char>> ReadCommand(int descriptor);
 
 // Writes what there is room for at once on the thread that has it to say, and the rest on a thread of its own: a reader
-// that is slow must not hold up the DTrace thread. What waits is bounded by the session, which waits for its batches to be
-// taken.
+// that is slow must not hold up the DTrace thread. What waits is bounded by the session, which waits for its batches to
+// be taken.
 class MessageWriter {
  public:
   explicit MessageWriter(int descriptor);

@@ -36,7 +36,8 @@ class Reader {
       bytes.remove_prefix(size);
       while (const auto packet = stream.Next()) {
         EXPECT_EQ(packet->offset % kPacketAlignment, 0U);
-        found.push_back(std::string(packet->json) + "|" + std::string(memory.back().get() + packet->offset, packet->size));
+        found.push_back(std::string(packet->json) + "|" +
+                        std::string(memory.back().get() + packet->offset, packet->size));
       }
     }
   }

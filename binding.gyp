@@ -63,7 +63,7 @@
     {
       "target_name": "dtrace_consumer",
       "dependencies": ["dtrace_session"],
-      "sources": ["native/addon.cc", "native/channel.cc", "native/children_usage.cc", "native/consumer.cc",
+      "sources": ["native/addon.cc", "native/host_channel.cc", "native/children_usage.cc", "native/consumer.cc",
                   "native/kernel_symbol.cc", "native/packet_stream.cc", "native/reaper.cc", "native/signal_probe.cc",
                   "native/sockets.cc"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],

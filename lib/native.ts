@@ -34,8 +34,12 @@ export type NativeReceive = (
 
 /** Reads what a session in another process says. */
 export interface NativeChannel {
+  /** Delivers at once what has come. Not while something is delivered. */
+  drain(): void
   /** Nothing more is read. Any number of times. */
   close(): void
+  /** The records of a batch of which a part has come: at the end, they are lost. */
+  unfinishedRecords(): number
   /** Keeps the event loop alive, or lets it end. */
   ref(): void
   unref(): void
@@ -55,12 +59,14 @@ export interface NativeAddon {
   ) => NativeConsumer
   /**
    * Reads from a copy of the descriptor, a socket. `ended` is called once, when no more will come, but not after
-   * {@link NativeChannel.close}. `lost`: the records of a batch that came in part; `foreign`: what came last is no message.
+   * {@link NativeChannel.close}. `trouble`: what came last is no message, or there is no memory for it.
+   *
+   * @throws what the system says
    */
   NativeChannel: new (
     descriptor: number,
     receive: NativeReceive,
-    ended: (lost: number, foreign: boolean) => void,
+    ended: (trouble: 'foreign' | 'memory' | undefined) => void,
   ) => NativeChannel
   /** Two sockets that are connected with each other, as descriptors. @throws what the system says */
   socketPair(): [number, number]

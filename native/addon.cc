@@ -2,9 +2,9 @@
 
 #include <napi.h>
 
-#include "channel.h"
 #include "children_usage.h"
 #include "consumer.h"
+#include "host_channel.h"
 #include "kernel_symbol.h"
 #include "platform/platform.h"
 #include "reaper.h"
@@ -18,7 +18,7 @@ class Addon : public Napi::Addon<Addon> {
   Addon(Napi::Env env, Napi::Object exports) : reaper_(env) {
     DefineAddon(exports, {
                              InstanceValue("NativeConsumer", dtc::Consumer::Define(env)),
-                             InstanceValue("NativeChannel", dtc::Channel::Define(env)),
+                             InstanceValue("NativeChannel", dtc::HostChannel::Define(env)),
                              InstanceValue("libraryName", Napi::String::New(env, dtc::platform::kLibraryName)),
                              InstanceMethod<&Addon::SignalProbe>("signalProbe"),
                              InstanceMethod<&Addon::WatchChild>("watchChild"),

@@ -13,33 +13,36 @@
 namespace dtc {
 namespace {
 
-// As Node's own errors say it.
+#ifdef SOCK_CLOEXEC
+constexpr int kNotInherited = SOCK_CLOEXEC;
+#else
+constexpr int kNotInherited = 0;  // on macOS it can only be said afterwards
+#endif
+
+// As Node's own errors say it; an error number of libuv's.
 void Throw(Napi::Env env, int error) {
-  const std::string message = std::string(uv_err_name(-error)) + ": " + uv_strerror(-error);
+  const std::string message = std::string(uv_err_name(error)) + ": " + uv_strerror(error);
   Napi::Error::New(env, message).ThrowAsJavaScriptException();
 }
-
-// Not every system has SOCK_CLOEXEC.
-void DoNotInherit(int descriptor) { fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
 
 }  // namespace
 
 Napi::Value SocketPair(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) {
-    Throw(env, errno);
+  uv_os_sock_t ends[2];
+  const int error = uv_socketpair(SOCK_STREAM, 0, ends, 0, 0);
+  if (error != 0) {
+    Throw(env, error);
     return env.Undefined();
   }
   Napi::Array pair = Napi::Array::New(env, 2);
-  for (uint32_t i = 0; i < 2; i++) {
-    DoNotInherit(ends[i]);
-    pair[i] = Napi::Number::New(env, ends[i]);
-  }
+  for (uint32_t i = 0; i < 2; i++) pair[i] = Napi::Number::New(env, ends[i]);
   return pair;
 }
 
-void CloseSocket(const Napi::CallbackInfo& info) { close(info[0].ToNumber().Int32Value()); }
+void CloseSocket(const Napi::CallbackInfo& info) {
+  if (info[0].IsNumber()) close(info[0].ToNumber().Int32Value());
+}
 
 Napi::Value ConnectTo(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -47,18 +50,17 @@ Napi::Value ConnectTo(const Napi::CallbackInfo& info) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    Throw(env, ENAMETOOLONG);
+    Throw(env, UV_ENAMETOOLONG);
     return env.Undefined();
   }
   std::memcpy(address.sun_path, path.data(), path.size());
-  const int descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
-  if (descriptor >= 0) DoNotInherit(descriptor);
+  const int descriptor = socket(AF_UNIX, SOCK_STREAM | kNotInherited, 0);
   // Without waiting: one whose queue is full refuses.
-  if (descriptor < 0 || fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0 ||
+  if (descriptor < 0 || fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0 || fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0 ||
       connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     const int error = errno;
     if (descriptor >= 0) close(descriptor);
-    Throw(env, error);
+    Throw(env, -error);
     return env.Undefined();
   }
   return Napi::Number::New(env, descriptor);

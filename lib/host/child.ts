@@ -29,16 +29,15 @@ const TOOK_FAULT = encodeCommand('taken', 0, [PacketKind.fault, 1])
 export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOptions): SessionHost {
   let disposed = false
   let gone = false
-  let killed = false
   let greeted = false
   let batches = 0
 
   const arrived: NativeReceive = (json, data, offset, length) => {
-    if (disposed || killed) return
+    if (disposed) return
     if (!greeted) {
       greeted = true
       const problem = problemOf(json)
-      if (problem !== undefined) kill(problem)
+      if (problem !== undefined) peer.kill(problem)
       return
     }
     const message = json === undefined ? undefined : (JSON.parse(json) as NativeMessage)
@@ -69,11 +68,11 @@ export function childHost(receive: Receive, { helper, hangTimeout }: ChildHostOp
     receive({ type: 'gone', failure, lost }, undefined, 0, 0)
   })
   const send = (command: Uint8Array): void => peer.write(frameCommand(command))
-  const kill = (why: string): void => {
-    killed = true
-    peer.kill(why)
-  }
-  const watch = watchForHang(hangTimeout, () => send(encodeCommand('ping', PING, [])), kill)
+  const watch = watchForHang(
+    hangTimeout,
+    () => send(encodeCommand('ping', PING, [])),
+    (why) => peer.kill(why),
+  )
 
   return {
     kind: 'process',

@@ -20,7 +20,7 @@ export async function hostFree({ host, helper }: HostOptions): Promise<void> {
   if (host !== 'process' && helper === undefined) await inProcessFree()
 }
 
-/** @throws `ERR_DTRACE_BUSY`, `ERR_DTRACE_ADDON_NOT_FOUND` */
+/** @throws `ERR_DTRACE_BUSY`, `ERR_DTRACE_ADDON_NOT_FOUND`, `ERR_DTRACE_HOST_EXITED` */
 export function startHost(receive: Receive, { host, ...options }: HostOptions): SessionHost {
   if (host === 'process' || options.helper !== undefined) return childHost(receive, options)
   try {

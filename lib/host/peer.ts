@@ -19,19 +19,20 @@ export interface Peer {
   write(bytes: Uint8Array): void
   /** It gets nothing more, and ends. Nothing is waited for. */
   end(): void
-  /** Ends it at once, and says why. */
+  /** Ends it at once, and says why. What had come is delivered before that, but for a peer whose message is being delivered. */
   kill(why: string): void
   ref(): void
   unref(): void
 }
 
 export const NO_HOST = 'what it sent is no message: it is no dtrace-consumer-host'
+const NO_MEMORY = 'there is no memory for what it says'
 /** How much of what it said last is kept for its obituary. */
 const LAST_WORDS = 2000
 
 /**
- * @param receive as the addon's sessions call it; not after `kill()`
- * @param over called once, when it has ended and all that it said has been read: why, and how many records were in a batch of which
+ * @param receive as the addon's sessions call it
+ * @param over called once, when it has ended and no more will come of it: why, and how many records were in a batch of which
  * only a part came
  * @throws `ERR_DTRACE_ADDON_NOT_FOUND`, `ERR_DTRACE_HOST_EXITED`
  */
@@ -41,50 +42,55 @@ export function connectPeer(
   over: (why: string, lost: number) => void,
 ): Peer {
   const { NativeChannel, closeSocket } = loadAddon()
+  let isOver = false
+  /** Nothing more will be read. */
+  let isRead = false
+  /** As far as can be known. */
+  let hasEnded = false
+  /** The first reason: it was killed for it, or says so itself. */
+  let why = ''
+
+  const conclude = (): void => {
+    if (isOver || !isRead || !hasEnded) return
+    isOver = true
+    input.destroy()
+    over(why, output.unfinishedRecords())
+  }
+  const ended = (reason: string): void => {
+    why ||= reason
+    hasEnded = true
+    conclude()
+  }
   const other =
     helper !== undefined && 'socket' in helper
       ? helperAt(helper.socket)
-      : startProcess(helper?.command ?? [locateHost(), '--unrestricted'])
-  let isOver = false
-  let verdict: string | undefined
-  /** Once all that it said has been read. */
-  let lost: number | undefined
-  /** Once it has ended. */
-  let why = other.silence
-
-  const conclude = (): void => {
-    if (isOver || lost === undefined || why === undefined) return
-    isOver = true
-    input.destroy()
-    over(verdict ?? why, lost)
-  }
+      : startProcess(helper?.command ?? [locateHost(), '--unrestricted'], ended)
   const kill = (reason: string): void => {
-    verdict ??= reason
-    other.kill()
-    if (other.silence === undefined) return
-    // A connection does not end by itself.
+    why ||= reason
+    const dies = other.kill()
+    output.drain()
     output.close()
-    lost ??= 0
+    isRead = true
+    // Nobody will tell the end of one that can't be killed: it has more privileges, or is no child. The end of its input ends it.
+    hasEnded ||= !dies
     conclude()
   }
   let output: NativeChannel
   try {
-    output = new NativeChannel(other.socket, receive, (records, foreign) => {
-      if (foreign) kill(NO_HOST)
-      lost ??= records
-      conclude()
+    output = new NativeChannel(other.socket, receive, (trouble) => {
+      isRead = true
+      if (trouble !== undefined) kill(trouble === 'memory' ? NO_MEMORY : NO_HOST)
+      else if (other.silence !== undefined) ended(other.silence)
+      else conclude()
     })
   } catch (error) {
+    other.kill()
     closeSocket(other.socket)
     throw hostExited('what it says can’t be read', error)
   }
   const input = new Socket({ fd: other.socket, readable: false, writable: true })
   // Its end is told by the end of what it says.
   input.on('error', () => {})
-  other.onEnd((said) => {
-    why = said
-    conclude()
-  })
   const all = [other, input, output]
   // What has ended would wait for what never comes.
   const setRef = (what: 'ref' | 'unref') => () => {
@@ -103,67 +109,67 @@ export function connectPeer(
 interface Other {
   /** A descriptor, for whom it is given to. */
   socket: number
-  kill: () => void
+  /** @returns whether its end will be told */
+  kill: () => boolean
   ref: () => void
   unref: () => void
-  /** Calls back once, when it has ended. Never where only the socket shows it. */
-  onEnd: (told: (why: string) => void) => void
-  /** Why the socket has ended, where nothing else says so. */
+  /** Why the socket has ended, where nothing else will say so. */
   silence: string | undefined
 }
 
-/** @throws `ERR_DTRACE_HOST_EXITED` */
-function startProcess(command: readonly [string, ...string[]]): Other {
+/**
+ * @param ended told why, once, when it has ended and all that it wrote to standard error has been read; or when it can't be started
+ * @throws `ERR_DTRACE_HOST_EXITED`
+ */
+function startProcess(command: readonly [string, ...string[]], ended: (why: string) => void): Other {
   const [file, ...args] = command
   const { closeSocket, socketPair } = loadAddon()
-  let child: ChildProcess
-  let socket: number
+  const failure = `${file} can't be started`
+  let pair: [number, number]
   try {
-    const [ours, theirs] = socketPair()
-    socket = ours
-    try {
-      // What programs print with system() goes where it would go in this process.
-      child = spawn(file, args, { stdio: [theirs, theirs, 'pipe', 1] })
-    } catch (error) {
-      closeSocket(ours)
-      throw error
-    } finally {
-      closeSocket(theirs)
-    }
+    pair = socketPair()
   } catch (error) {
-    throw hostExited(`${file} can't be started`, error)
+    throw hostExited(failure, error)
   }
+  const [socket, theirs] = pair
+  let child: ChildProcess
+  try {
+    // What programs print with system() goes where it would go in this process.
+    child = spawn(file, args, { stdio: [theirs, theirs, 'pipe', 1] })
+  } catch (error) {
+    closeSocket(socket)
+    throw hostExited(failure, error)
+  } finally {
+    closeSocket(theirs)
+  }
+  // One that can't be killed, having more privileges, says so here as well.
+  child.on('error', (error) => {
+    if (child.pid === undefined) ended(`${failure}: ${error.message}`)
+  })
   if (!isMainThread) letBeReaped(child)
-  const errors = child.stderr as Socket
+  // It has none where there were no descriptors to start it with.
+  const errors = child.stderr as Socket | null | undefined
   let words = ''
-  errors.setEncoding('utf8').on('data', (text: string) => {
+  errors?.setEncoding('utf8').on('data', (text: string) => {
     words = (words + text).slice(-LAST_WORDS)
     process.stderr.write(text)
   })
-  errors.on('error', () => {})
+  errors?.on('error', () => {})
+  child.once('close', (code, signal) => {
+    if (child.pid === undefined) return
+    const said = words.trim() === '' ? '' : `; it said: ${words.trim()}`
+    ended(`${file} ended ${signal === null ? `with exit code ${code}` : `by ${signal}`}${said}`)
+  })
+  const all = [child, errors]
   return {
     socket,
     silence: undefined,
     kill: () => child.kill('SIGKILL'),
     ref() {
-      child.ref()
-      errors.ref()
+      for (const one of all) one?.ref()
     },
     unref() {
-      child.unref()
-      errors.unref()
-    },
-    onEnd(told) {
-      const said = (): string => (words.trim() === '' ? '' : `; it said: ${words.trim()}`)
-      child.once('error', (error) => {
-        // One that can't be killed is not one that has ended.
-        if (child.pid === undefined) told(`${file} can't be started: ${error.message}`)
-      })
-      // When all it wrote to standard error has been read, too.
-      child.once('close', (code, signal) => {
-        if (child.pid !== undefined)
-          told(`${file} ended ${signal === null ? `with exit code ${code}` : `by ${signal}`}${said()}`)
-      })
+      for (const one of all) one?.unref()
     },
   }
 }
@@ -177,7 +183,7 @@ function letBeReaped(child: ChildProcess): void {
   child.once('exit', () => watchChild(pid, false))
 }
 
-/** It ends with the connection. @throws `ERR_DTRACE_HOST_EXITED` */
+/** @throws `ERR_DTRACE_HOST_EXITED` */
 function helperAt(path: string): Other {
   const nothing = (): void => {}
   let socket: number
@@ -187,7 +193,7 @@ function helperAt(path: string): Other {
     throw hostExited(`the helper at ${path} can't be reached`, error)
   }
   const silence = `the helper at ${path} has closed the connection; its log says why`
-  return { socket, silence, kill: nothing, ref: nothing, unref: nothing, onEnd: nothing }
+  return { socket, silence, kill: () => false, ref: nothing, unref: nothing }
 }
 
 function hostExited(what: string, cause: unknown): DTraceError {

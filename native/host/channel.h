@@ -1,4 +1,5 @@
-// Commands and messages on two descriptors: how the host speaks with lib/host/child.ts.
+// Commands and messages on two descriptors: how the host speaks with lib/host/child.ts,
+// which native/host_channel.h reads for.
 //
 // A command is its length and its bytes. A message is the length of its JSON, the length of its bytes, and both, each
 // followed by zeros up to a multiple of eight. Lengths are 32-bit words in the machine's byte order: both ends are on

@@ -1,4 +1,4 @@
-// dtrace-consumer-host: a session in a process of its own. lib/host/child.ts starts it and speaks with it on standard
+// dtrace-consumer-host: a session in a process of its own. lib/host/peer.ts starts it and speaks with it on standard
 // input and output; the protocol is in channel.h.
 //
 //   dtrace-consumer-host                   for whoever may start it: does what policy.h allows, and loads what the
@@ -44,20 +44,20 @@ bool HasMoreThanItsStarter() { return dtc::platform::HasRaisedPrivileges() || st
 
 // Commands and messages get descriptors of their own: what libdtrace prints, and what a program's system() runs, must
 // not get among them. Its output goes to descriptor 3, if the starter gave one, else to standard error.
-struct Channel {
+struct Streams {
   int commands;
   int messages;
 };
 
-Channel TakeStandardStreams() {
+Streams TakeStandardStreams() {
   const bool has_output = fcntl(3, F_GETFD) != -1;
-  const Channel channel{fcntl(0, F_DUPFD_CLOEXEC, 10), fcntl(1, F_DUPFD_CLOEXEC, 10)};
+  const Streams streams{fcntl(0, F_DUPFD_CLOEXEC, 10), fcntl(1, F_DUPFD_CLOEXEC, 10)};
   const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   dup2(nothing, 0);
   close(nothing);
   dup2(has_output ? 3 : 2, 1);
   if (has_output) close(3);
-  return channel;
+  return streams;
 }
 
 // Root's own, and nobody else can write to it.
@@ -151,15 +151,15 @@ int main(int argc, char** argv) {
     nothing.sa_flags = SA_RESTART;
     sigaction(signal, &nothing, nullptr);
   }
-  const Channel channel = TakeStandardStreams();
+  const Streams streams = TakeStandardStreams();
 
-  dtc::host::MessageWriter writer(channel.messages);
+  dtc::host::MessageWriter writer(streams.messages);
   const std::string greeting = dtc::json::Object().Put("type", "hello").Put("protocol", dtc::kProtocol).Done();
   writer.Write({dtc::PacketKind::kControl, greeting, {}});
   auto session = dtc::Session::Start([&writer](dtc::Message message) { writer.Write(dtc::Encode(std::move(message))); },
                                      dtc::host::ShowPid);
   session->ProcessEnds();  // when it is closed
-  Serve(*session, writer, library, channel.commands);
+  Serve(*session, writer, library, streams.commands);
 
   // Whoever it was for has gone, or is done. Should the DTrace thread hang, the process does not.
   std::thread([] {

@@ -171,6 +171,25 @@ describe.each(['in-process', 'process'] as const)('a burst, %s', (host) => {
   )
 
   test(
+    'whose reader stands still for longer than anybody waits for it goes on afterwards, and all is accounted for',
+    async () => {
+      const seen = await trace(host)
+      // Some 6,000 records are a batch, and 64 of them may wait: three bursts are more, and than the buffers hold.
+      const writing = (async () => {
+        for (let i = 0; i < 3; i++) await write(MANY)
+      })()
+      await expect.poll(() => seen.records, { timeout: patience(10_000) }).toBeGreaterThan(0)
+      for (const end = performance.now() + 1_500; performance.now() < end; );
+      await writing
+      await expect.poll(() => seen.records + seen.drops, { timeout: patience(20_000) }).toBe(3 * MANY)
+      const { records } = seen
+      await write(2)
+      await expect.poll(() => seen.records, { timeout: patience(5_000) }).toBe(records + 2)
+    },
+    patience(60_000),
+  )
+
+  test(
     'that is cut off by stop() is accounted for to the last record',
     async () => {
       const seen = await trace(host)

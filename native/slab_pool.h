@@ -33,7 +33,7 @@ class SlabPool {
  private:
   using Memory = std::shared_ptr<char>;
   using Spare = std::vector<Memory>;
-  static constexpr size_t kMostSpare = 8;
+  static constexpr size_t kMostSpare = 32;
 
   struct Loan {
     std::shared_ptr<Spare> spare;

@@ -10,14 +10,10 @@
 #include <cstring>
 #include <string>
 
+#include "platform/platform.h"
+
 namespace dtc {
 namespace {
-
-#ifdef SOCK_CLOEXEC
-constexpr int kNotInherited = SOCK_CLOEXEC;
-#else
-constexpr int kNotInherited = 0;  // on macOS it can only be said afterwards
-#endif
 
 // As Node's own errors say it; an error number of libuv's.
 void Throw(Napi::Env env, int error) {
@@ -54,7 +50,7 @@ Napi::Value ConnectTo(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   std::memcpy(address.sun_path, path.data(), path.size());
-  const int descriptor = socket(AF_UNIX, SOCK_STREAM | kNotInherited, 0);
+  const int descriptor = socket(AF_UNIX, SOCK_STREAM | platform::kSocketNotInherited, 0);
   // Without waiting: one whose queue is full refuses.
   if (descriptor < 0 || fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0 || fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0 ||
       connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {

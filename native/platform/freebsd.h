@@ -2,12 +2,16 @@
 // sys/cddl/contrib/opensolaris/uts/common/sys/dtrace.h of freebsd-src).
 #pragma once
 
+#include <sys/socket.h>
+
 #include "gelf_symbols.h"
 #include "older.h"
 
 namespace dtc::platform {
 
 inline constexpr const char* kLibraryName = "libdtrace.so.2";
+// Of a socket that no program inherits.
+inline constexpr int kSocketNotInherited = SOCK_CLOEXEC;
 
 // Here a function can be called in the child before its exec.
 template <typename CreateFunction>

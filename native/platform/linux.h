@@ -3,6 +3,7 @@
 
 #include <dtrace.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -32,6 +33,8 @@
 namespace dtc::platform {
 
 inline constexpr const char* kLibraryName = "libdtrace.so.2";
+// Of a socket that no program inherits.
+inline constexpr int kSocketNotInherited = SOCK_CLOEXEC;
 
 // libdtrace 2 collects probe and type data in a step of its own; a compile without it crashes.
 inline constexpr bool kHasInit = true;

@@ -9,6 +9,8 @@
 namespace dtc::platform {
 
 inline constexpr const char* kLibraryName = "/usr/lib/libdtrace.dylib";
+// Of a socket that no program inherits: there it can only be said afterwards.
+inline constexpr int kSocketNotInherited = 0;
 
 template <typename CreateFunction>
 Process* CreateProcess(CreateFunction create, dtrace_hdl_t* handle, const char* file, char* const* argv) {

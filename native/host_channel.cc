@@ -8,8 +8,9 @@
 #include <cstring>
 #include <initializer_list>
 #include <memory>
-#include <string>
 #include <utility>
+
+#include "system_error.h"
 
 namespace dtc {
 namespace {
@@ -45,8 +46,7 @@ HostChannel::HostChannel(const Napi::CallbackInfo& info)
   }
   const int error = Start(env, info[0].ToNumber().Int32Value());
   if (error != 0) {
-    const std::string message = std::string(uv_err_name(error)) + ": " + uv_strerror(error);
-    Napi::Error::New(env, message).ThrowAsJavaScriptException();
+    ThrowSystemError(env, error);
     return;
   }
   receive_ = Napi::Persistent(info[1].As<Napi::Function>());

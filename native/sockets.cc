@@ -11,24 +11,16 @@
 #include <string>
 
 #include "platform/platform.h"
+#include "system_error.h"
 
 namespace dtc {
-namespace {
-
-// As Node's own errors say it; an error number of libuv's.
-void Throw(Napi::Env env, int error) {
-  const std::string message = std::string(uv_err_name(error)) + ": " + uv_strerror(error);
-  Napi::Error::New(env, message).ThrowAsJavaScriptException();
-}
-
-}  // namespace
 
 Napi::Value SocketPair(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   uv_os_sock_t ends[2];
   const int error = uv_socketpair(SOCK_STREAM, 0, ends, 0, 0);
   if (error != 0) {
-    Throw(env, error);
+    ThrowSystemError(env, error);
     return env.Undefined();
   }
   Napi::Array pair = Napi::Array::New(env, 2);
@@ -46,7 +38,7 @@ Napi::Value ConnectTo(const Napi::CallbackInfo& info) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    Throw(env, UV_ENAMETOOLONG);
+    ThrowSystemError(env, UV_ENAMETOOLONG);
     return env.Undefined();
   }
   std::memcpy(address.sun_path, path.data(), path.size());
@@ -56,7 +48,7 @@ Napi::Value ConnectTo(const Napi::CallbackInfo& info) {
       connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     const int error = errno;
     if (descriptor >= 0) close(descriptor);
-    Throw(env, -error);
+    ThrowSystemError(env, -error);
     return env.Undefined();
   }
   return Napi::Number::New(env, descriptor);

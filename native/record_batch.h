@@ -45,23 +45,9 @@ class RecordBatch {
     count_++;
   }
 
-  // 1, 2, 4 or 8 bytes, as they are. (A size that the compiler knows is one instruction, any other one a call.)
-  void PutInt(const Field& field, const char* data) {
-    char* to = record_ + field.wire_offset;
-    switch (field.source_size) {
-      case 1:
-        *to = *data;
-        break;
-      case 2:
-        std::memcpy(to, data, 2);
-        break;
-      case 4:
-        std::memcpy(to, data, 4);
-        break;
-      default:
-        std::memcpy(to, data, 8);
-    }
-  }
+  void PutInt(const Field& field, const char* data) { Copy(field.wire_offset, data, field.source_size); }
+  // All of its integers, out of a firing's data.
+  void PutRun(const IntegerRun& run, const char* data) { Copy(run.wire_offset, data + run.source_offset, run.size); }
 
   // Up to the first NUL, at most the field's size.
   void PutString(const Field& field, const char* data);
@@ -90,6 +76,26 @@ class RecordBatch {
     uint32_t hash = 0;
   };
 
+  // As they are. (A size that the compiler knows is one instruction, any other one a call.)
+  void Copy(uint32_t at, const char* data, uint32_t size) {
+    char* const to = record_ + at;
+    switch (size) {
+      case 1:
+        *to = *data;
+        break;
+      case 2:
+        std::memcpy(to, data, 2);
+        break;
+      case 4:
+        std::memcpy(to, data, 4);
+        break;
+      case 8:
+        std::memcpy(to, data, 8);
+        break;
+      default:
+        std::memcpy(to, data, size);
+    }
+  }
   void Store(uint32_t at, uint32_t value) { std::memcpy(record_ + at, &value, sizeof value); }
   uint32_t Intern(const char* data, uint32_t length);
   void PutPlace(uint32_t at, uint32_t offset, uint32_t length) {

@@ -39,12 +39,10 @@ Recorder::Recorder(Extras extras, Symbols& symbols)
 void Recorder::Pack(const Source& source, uint32_t cpu, const char* data) {
   const Statement& statement = *source.statement;
   batch_.Begin(statement, source.number, cpu);
-  for (const Field& field : statement.fields) {
+  for (const IntegerRun& run : statement.runs) batch_.PutRun(run, data);
+  for (const Field& field : statement.others) {
     const char* value = data + field.source_offset;
     switch (field.kind) {
-      case FieldKind::kInt:
-        batch_.PutInt(field, value);
-        break;
       case FieldKind::kString:
         batch_.PutString(field, value);
         break;

@@ -200,6 +200,7 @@ Statement::Statement(std::vector<FieldSource> from, Extras extras) : sources(std
     PairWithNeighbour(i, &field);
     field.wire_offset = PlaceOf(field, &wire);
     fields.push_back(field);
+    Sort(field);
 
     const bool can_be_time = field.kind == FieldKind::kInt && source.size == 8 && !time_offset;
     if (reader.is_time() && can_be_time) time_offset = source.offset;
@@ -212,6 +213,22 @@ Statement::Statement(std::vector<FieldSource> from, Extras extras) : sources(std
   if (extras.text) text_offset = Place(&wire, 8, 4);
   if (extras.flow) flow_offset = Place(&wire, 4, 4);
   wire_size = (wire + 7) & ~7U;
+}
+
+void Statement::Sort(const Field& field) {
+  if (field.kind == FieldKind::kNone) return;
+  if (field.kind != FieldKind::kInt) {
+    others.push_back(field);
+    return;
+  }
+  const auto follows = [&field](const IntegerRun& run) {
+    return run.source_offset + run.size == field.source_offset && run.wire_offset + run.size == field.wire_offset;
+  };
+  if (!runs.empty() && follows(runs.back())) {
+    runs.back().size += field.source_size;
+  } else {
+    runs.push_back({field.source_offset, field.wire_offset, field.source_size});
+  }
 }
 
 void Statement::NoteAction(const FieldSource& source) {

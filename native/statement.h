@@ -58,6 +58,13 @@ struct Field {
   bool companion_signed = false;
 };
 
+// Integers that lie beside each other in a firing's data as they do on the wire, without a gap: one copy.
+struct IntegerRun {
+  uint32_t source_offset;
+  uint32_t wire_offset;
+  uint32_t size;
+};
+
 // Every record starts with the number of its source (statement and probe) and of its CPU.
 inline constexpr uint32_t kRecordHeaderSize = 8;
 
@@ -69,6 +76,8 @@ struct Refusal {
 struct Statement {
   std::vector<FieldSource> sources;
   std::vector<Field> fields;               // one for each source, kNone where nothing is recorded
+  std::vector<IntegerRun> runs;            // of the fields that are integers,
+  std::vector<Field> others;               // and those that are neither integers nor kNone
   uint32_t wire_size = kRecordHeaderSize;  // a multiple of 8
   // libdtrace itself must see these records: clear(), trunc(), normalize(), setopt(), commit(), discard(), system().
   bool library_acts = false;
@@ -88,6 +97,7 @@ struct Statement {
  private:
   void PairWithNeighbour(size_t i, Field* field) const;
   void NoteAction(const FieldSource& source);
+  void Sort(const Field& field);
 };
 
 }  // namespace dtc

@@ -82,7 +82,7 @@ TEST(RecordBatch, IntegersOfEverySizeArriveAlignedAndUnchanged) {
   RecordBatch batch;
   for (uint32_t i = 0; i < 3; i++) {
     batch.Begin(statement, i, 0);
-    for (const Field& field : statement.fields) batch.PutInt(field, kernel.data() + field.source_offset);
+    for (const IntegerRun& run : statement.runs) batch.PutRun(run, kernel.data());
   }
   const WireReader reader(&batch);
   ASSERT_EQ(reader.count(), 3U);

@@ -49,12 +49,10 @@ int main() {
   for (uint32_t i = 0; i < firings; i++) {
     const std::string buffer = ReadBytes(size);
     batch.Begin(statement, 0, i);
-    for (const dtc::Field& field : statement.fields) {
+    for (const dtc::IntegerRun& run : statement.runs) batch.PutRun(run, buffer.data());
+    for (const dtc::Field& field : statement.others) {
       const char* value = buffer.data() + field.source_offset;
       switch (field.kind) {
-        case dtc::FieldKind::kInt:
-          batch.PutInt(field, value);
-          break;
         case dtc::FieldKind::kString:
           batch.PutString(field, value);
           break;

@@ -41,6 +41,8 @@
  * RELIES ON  - curthread->files->fdt->fd[]: what a descriptor stands for; struct file: f_mode, f_flags, f_path.
  *            - struct dentry: d_parent of a file system's root is itself; names are at most 255 bytes (NAME_MAX), so
  *              strings of 256 hold them. A path string may be 4096 (PATH_MAX).
+ *            - a call's arguments are in the caller's registers until it is over, but for the one that takes the result
+ *              (uregs[]). Which they are tells the size of struct pt_regs: 168 bytes on x86-64, else this is arm64.
  *            - dentries stop at the file system's root: mounts are other trees.
  *            - a path's pages are resident once the call has returned; at entry they need not be.
  *
@@ -61,6 +63,9 @@
 #pragma D option zdefs
 #pragma D option defaultargs
 #pragma D option strsize=256
+
+inline int OPEN_FLAGS = 13;						/* rsi; arm64 has no open */
+inline int OPENAT_FLAGS = sizeof (struct pt_regs) == 168 ? 12 : 2;	/* rdx, x2 */
 
 dtrace:::BEGIN
 {
@@ -141,46 +146,10 @@ syscall::prctl:entry
 
 /* --- Changes of an open file: the descriptor leads to the exact path. --- */
 
-/*
- * O_TRUNC without write access empties a file too; the flag is gone at return. Hardly anybody does it: until somebody has, and
- * truncating is set, no open has to look its thread's variable up.
- */
-syscall::open:entry
-/(arg1 & 01003) == 01000/
-{
-	truncating = 1;
-	self->truncates = 1;
-}
-
-syscall::openat:entry
-/(arg2 & 01003) == 01000/
-{
-	truncating = 1;
-	self->truncates = 1;
-}
-
-/* Its flags are the first member of a struct open_how, which is resident once the call has returned. */
 syscall::openat2:entry
 /pid != $pid/
 {
 	self->how = arg2;
-}
-
-syscall::openat2:return
-/self->how != 0 && (int)arg1 >= 0/
-{
-	self->truncates = (*(uint64_t *)copyin(self->how, 8) & 01003) == 01000;
-}
-
-syscall::openat2:return
-/self->how != 0 && self->truncates != 0/
-{
-	truncating = 1;
-}
-
-syscall::openat2:return
-{
-	self->how = 0;
 }
 
 syscall::ftruncate:entry
@@ -188,38 +157,61 @@ syscall::ftruncate:entry
 	self->fd = (int)arg0 + 1;
 }
 
-syscall::open:return,
-syscall::openat:return,
-syscall::openat2:return,
+syscall::open:return
+{
+	this->found = 0;
+	this->fd = (int)arg1;
+	this->flags = uregs[OPEN_FLAGS];
+}
+
+syscall::openat:return
+{
+	this->found = 0;
+	this->fd = (int)arg1;
+	this->flags = uregs[OPENAT_FLAGS];
+}
+
+/* Its flags are the first member of a struct open_how, resident once the call has returned. 01103 leaves it to the file. */
+syscall::openat2:return
+{
+	this->found = 0;
+	this->fd = (int)arg1;
+	this->flags = 01103;
+	this->how = self->how;
+	self->how = 0;
+	this->flags = this->how != 0 && this->fd >= 0 ? *(uint64_t *)copyin(this->how, 8) : 01103;
+}
+
 syscall::creat:return
 {
 	this->found = 0;
 	this->fd = (int)arg1;
-	this->wants = truncating != 0 && self->truncates != 0 ? (self->truncates = 0) + 1 : 0;
+	this->flags = 01101;
 }
 
 syscall::ftruncate:return
 {
 	this->found = 0;
 	this->fd = arg1 == 0 ? self->fd - 1 : -1;
-	this->wants = 1;
+	this->flags = 01000;
 	self->fd = 0;
 }
 
 /*
- * Is it of interest? 0x100002: FMODE_CREATED | FMODE_WRITE; 020000000: O_TMPFILE, a file without a name. The file itself tells sooner than
- * a look into an array does, and says no to most.
+ * Is it of interest? First what was asked for (O_ACCMODE, O_CREAT, O_TRUNC), since that says no to most. Then what came of it:
+ * 0x100002 is FMODE_CREATED | FMODE_WRITE, and O_TRUNC empties a file without write access, too. 030000000: O_PATH, which leaves
+ * O_TRUNC out, and O_TMPFILE, a file without a name.
  */
 syscall::open:return,
 syscall::openat:return,
 syscall::openat2:return,
 syscall::creat:return,
 syscall::ftruncate:return
-/this->fd >= 0 && pid != $pid/
+/(this->flags & 01103) != 0 && this->fd >= 0 && pid != $pid/
 {
 	this->file = curthread->files->fdt->fd[this->fd];
-	this->found = ((this->file->f_mode & 0x100002) != 0 || this->wants != 0) &&
-	    (this->file->f_flags & 020000000) == 0 &&
+	this->found = ((this->file->f_mode & 0x100002) != 0 || (this->flags & 01003) == 01000) &&
+	    (this->file->f_flags & 030000000) == 0 &&
 	    watched[this->dev = (this->d0 = this->file->f_path.dentry)->d_sb->s_dev, (unsigned long)0] == 1 &&
 	    ignored[(uint32_t)pid, (unsigned long)0] != 1;
 }

@@ -47,7 +47,9 @@ class RecordBatch {
 
   void PutInt(const Field& field, const char* data) { Copy(field.wire_offset, data, field.source_size); }
   // All of its integers, out of a firing's data.
-  void PutRun(const IntegerRun& run, const char* data) { Copy(run.wire_offset, data + run.source_offset, run.size); }
+  void PutRun(const IntegerRun& run, const char* firing) {
+    Copy(run.wire_offset, firing + run.source_offset, run.size);
+  }
 
   // Up to the first NUL, at most the field's size.
   void PutString(const Field& field, const char* data);
@@ -76,7 +78,7 @@ class RecordBatch {
     uint32_t hash = 0;
   };
 
-  // As they are. (A size that the compiler knows is one instruction, any other one a call.)
+  // Bytes, as they are. (A size that the compiler knows is one instruction, any other one a call.)
   void Copy(uint32_t at, const char* data, uint32_t size) {
     char* const to = record_ + at;
     switch (size) {

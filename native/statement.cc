@@ -200,7 +200,7 @@ Statement::Statement(std::vector<FieldSource> from, Extras extras) : sources(std
     PairWithNeighbour(i, &field);
     field.wire_offset = PlaceOf(field, &wire);
     fields.push_back(field);
-    Sort(field);
+    AddToRunOrOthers(field);
 
     const bool can_be_time = field.kind == FieldKind::kInt && source.size == 8 && !time_offset;
     if (reader.is_time() && can_be_time) time_offset = source.offset;
@@ -215,7 +215,7 @@ Statement::Statement(std::vector<FieldSource> from, Extras extras) : sources(std
   wire_size = (wire + 7) & ~7U;
 }
 
-void Statement::Sort(const Field& field) {
+void Statement::AddToRunOrOthers(const Field& field) {
   if (field.kind == FieldKind::kNone) return;
   if (field.kind != FieldKind::kInt) {
     others.push_back(field);

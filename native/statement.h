@@ -76,8 +76,8 @@ struct Refusal {
 struct Statement {
   std::vector<FieldSource> sources;
   std::vector<Field> fields;               // one for each source, kNone where nothing is recorded
-  std::vector<IntegerRun> runs;            // of the fields that are integers,
-  std::vector<Field> others;               // and those that are neither integers nor kNone
+  std::vector<IntegerRun> runs;            // its integers
+  std::vector<Field> others;               // its other fields that record something
   uint32_t wire_size = kRecordHeaderSize;  // a multiple of 8
   // libdtrace itself must see these records: clear(), trunc(), normalize(), setopt(), commit(), discard(), system().
   bool library_acts = false;
@@ -97,7 +97,7 @@ struct Statement {
  private:
   void PairWithNeighbour(size_t i, Field* field) const;
   void NoteAction(const FieldSource& source);
-  void Sort(const Field& field);
+  void AddToRunOrOthers(const Field& field);
 };
 
 }  // namespace dtc

@@ -41,8 +41,8 @@
  * RELIES ON  - curthread->files->fdt->fd[]: what a descriptor stands for; struct file: f_mode, f_flags, f_path.
  *            - struct dentry: d_parent of a file system's root is itself; names are at most 255 bytes (NAME_MAX), so
  *              strings of 256 hold them. A path string may be 4096 (PATH_MAX).
- *            - a call's arguments are in the caller's registers until it is over, but for the one that takes the result
- *              (uregs[]). Which they are tells the size of struct pt_regs: 168 bytes on x86-64, else this is arm64.
+ *            - a call's arguments are in the caller's registers until it is over, but for the first one on arm64, where the
+ *              result comes (uregs[]). The size of struct pt_regs tells which they are: arm64 alone has 31 registers.
  *            - dentries stop at the file system's root: mounts are other trees.
  *            - a path's pages are resident once the call has returned; at entry they need not be.
  *
@@ -64,8 +64,9 @@
 #pragma D option defaultargs
 #pragma D option strsize=256
 
-inline int OPEN_FLAGS = 13;						/* rsi; arm64 has no open */
-inline int OPENAT_FLAGS = sizeof (struct pt_regs) == 168 ? 12 : 2;	/* rdx, x2 */
+/* Registers of the second argument, rsi (on arm64 nobody asks), and of the third: rdx, or x2. */
+inline int R_SECOND = 13;
+inline int R_THIRD = sizeof (struct pt_regs) < 31 * 8 ? 12 : 2;
 
 dtrace:::BEGIN
 {
@@ -146,12 +147,7 @@ syscall::prctl:entry
 
 /* --- Changes of an open file: the descriptor leads to the exact path. --- */
 
-syscall::openat2:entry
-/pid != $pid/
-{
-	self->how = arg2;
-}
-
+/* An open's flags are still in their register at the return; ftruncate's descriptor is not, on arm64. */
 syscall::ftruncate:entry
 {
 	self->fd = (int)arg0 + 1;
@@ -161,25 +157,26 @@ syscall::open:return
 {
 	this->found = 0;
 	this->fd = (int)arg1;
-	this->flags = uregs[OPEN_FLAGS];
+	this->flags = uregs[R_SECOND];
 }
 
 syscall::openat:return
 {
 	this->found = 0;
 	this->fd = (int)arg1;
-	this->flags = uregs[OPENAT_FLAGS];
+	this->flags = uregs[R_THIRD];
 }
 
-/* Its flags are the first member of a struct open_how, resident once the call has returned. 01103 leaves it to the file. */
+/*
+ * The first member of a struct open_how, which is resident once the call has returned. Where it can't be read, 0103 leaves the answer
+ * to the file.
+ */
 syscall::openat2:return
 {
 	this->found = 0;
 	this->fd = (int)arg1;
-	this->flags = 01103;
-	this->how = self->how;
-	self->how = 0;
-	this->flags = this->how != 0 && this->fd >= 0 ? *(uint64_t *)copyin(this->how, 8) : 01103;
+	this->flags = 0103;
+	this->flags = this->fd >= 0 && pid != $pid ? *(uint64_t *)copyin(uregs[R_THIRD], 8) : 0;
 }
 
 syscall::creat:return
@@ -199,8 +196,8 @@ syscall::ftruncate:return
 
 /*
  * Is it of interest? First what was asked for (O_ACCMODE, O_CREAT, O_TRUNC), since that says no to most. Then what came of it:
- * 0x100002 is FMODE_CREATED | FMODE_WRITE, and O_TRUNC empties a file without write access, too. 030000000: O_PATH, which leaves
- * O_TRUNC out, and O_TMPFILE, a file without a name.
+ * 0x100002 is FMODE_CREATED | FMODE_WRITE; O_TRUNC empties a file that is not open for writing, too. 030000000: O_PATH, which
+ * leaves O_TRUNC out, and O_TMPFILE, a file without a name.
  */
 syscall::open:return,
 syscall::openat:return,
@@ -210,7 +207,7 @@ syscall::ftruncate:return
 /(this->flags & 01103) != 0 && this->fd >= 0 && pid != $pid/
 {
 	this->file = curthread->files->fdt->fd[this->fd];
-	this->found = ((this->file->f_mode & 0x100002) != 0 || (this->flags & 01003) == 01000) &&
+	this->found = ((this->file->f_mode & 0x100002) != 0 || (this->flags & 01000) != 0) &&
 	    (this->file->f_flags & 030000000) == 0 &&
 	    watched[this->dev = (this->d0 = this->file->f_path.dentry)->d_sb->s_dev, (unsigned long)0] == 1 &&
 	    ignored[(uint32_t)pid, (unsigned long)0] != 1;

@@ -232,11 +232,13 @@ TEST(Statement, IntegersSideBySideAreOneRun) {
       Of(kTrace, 8, 8, 0, 24),  // a gap before it
       Of(kTrace, 16, 1, kByReference, 32), Of(kTrace, 8, 8, 0, 48), Of(kLibraryAct, 4, 4, 0, 56),
       Of(kTrace, 4, 4, 0, 60),  // on the wire it follows the one before, in the firing it does not
+      Of(kTrace, 13, 1, kByReference, 64), Of(kTrace, 1, 1, 0, 77), Of(kTrace, 2, 2, 0, 78),  // the other way round
   });
   std::vector<std::vector<uint32_t>> runs;
   for (const IntegerRun& run : statement.runs) runs.push_back({run.source_offset, run.wire_offset, run.size});
-  EXPECT_EQ(runs, (std::vector<std::vector<uint32_t>>{{0, 8, 20}, {24, 32, 8}, {48, 48, 8}, {60, 56, 4}}));
-  ASSERT_EQ(statement.others.size(), 1U);
+  EXPECT_EQ(runs, (std::vector<std::vector<uint32_t>>{
+                      {0, 8, 20}, {24, 32, 8}, {48, 48, 8}, {60, 56, 4}, {77, 68, 1}, {78, 70, 2}}));
+  ASSERT_EQ(statement.others.size(), 2U);
   EXPECT_EQ(statement.others[0].kind, kString);
   EXPECT_EQ(statement.others[0].wire_offset, statement.fields[5].wire_offset);
 }

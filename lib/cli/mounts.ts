@@ -55,11 +55,12 @@ function report(watcher: MountsWatcher, output: Output): void {
   })
 }
 
-/** `12:00:01.123  mount  /dev/sdb1 on /mnt type ext4 (ro,nosuid)  by mount 1234 in aap` */
+/** `12:00:01.123  mount  /dev/sdb1 on /mnt type ext4 (ro,nosuid)  by mount 1234 uid 0 in aap` */
 function mountLine(event: MountEvent, { cyan, dim, red, yellow }: Colors): string {
-  const { op, error, execname, pid, zone_name, timestamp } = event
+  const { op, error, execname, pid, uid, zone_name, timestamp } = event
   const failed = error === undefined ? '' : `${red(`failed: ${error}`)}  `
-  const who = `${dim('by')} ${yellow(printable(execname))} ${dim(String(pid))} ${dim('in')} ${printable(zone_name)}`
+  const whose = dim(`${pid} uid ${uid} in ${printable(zone_name)}`)
+  const who = `${dim('by')} ${yellow(printable(execname))} ${whose}`
   const name = error === undefined ? cyan(op.padEnd(11)) : red(op.padEnd(11))
   return `${clock(timestamp)}  ${name}  ${failed}${what(event)}  ${who}`
 }

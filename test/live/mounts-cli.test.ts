@@ -60,7 +60,7 @@ describe('dtrace-watch mounts', () => {
       ],
     ).end()
     const text = await watch.until('the failed umount', ({ text }) => text.includes('ENOENT') && text)
-    const by = `by mounts ${run.pid} in \\S+$`
+    const by = `by mounts ${run.pid} uid 0 in \\S+$`
     const time = '^\\d\\d:\\d\\d:\\d\\d\\.\\d{3}'
     expect(text).toMatch(
       new RegExp(`${time}  mount        x\\\\ty on ${a} type tmpfs \\(ro,nosuid,size=1m\\)  ${by}`, 'm'),

@@ -51,6 +51,7 @@
             "native/platform/linux/leave.cc",
             "native/platform/linux/loader_breakpoint.cc",
             "native/platform/linux/misses.cc",
+            "native/platform/linux/priority.cc",
             "native/platform/linux/process_status.cc",
             "native/platform/linux/procfs_view.cc",
             "native/platform/linux/ring.cc",

@@ -111,6 +111,7 @@ Result Tracing::Configure(const OpenRequest& request) {
 
 Result Tracing::EndTracing() {
   running_ = false;
+  priority_.Lower();
   // When tracing had failed, its clauses still ran.
   if (std::exchange(active_, false)) library_->dtrace_stop(handle_->get());
   if (processes_) processes_->EndCreated();
@@ -306,6 +307,7 @@ Result Tracing::Go() {
   SetPace();
   if (!can_wait_ && switchrate_.count() == 0) switchrate_ = std::chrono::milliseconds(1);
   running_ = true;
+  priority_.Raise();
   return Success{};
 }
 
@@ -409,6 +411,7 @@ Result Tracing::Stop() {
 // Runs END and takes what is left. After the end of tracing libdtrace has to be asked for it once more.
 void Tracing::Finish() {
   running_ = false;
+  priority_.Lower();
   active_ = false;
   if (library_->dtrace_stop(handle_->get()) != 0 || !SetSwitchrate(kDoNotWait)) {
     Fail();
@@ -444,6 +447,7 @@ void Tracing::TellOfMisses() {
 
 void Tracing::Fail() {
   running_ = false;
+  priority_.Lower();
   Failure failure = firings_->refusal().value_or(LibraryFailure("ERR_DTRACE_SESSION"));
   firings_->Release(Clock::time_point::max());
   firings_->Flush(true);

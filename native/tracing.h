@@ -139,6 +139,7 @@ class Tracing {
   Clock::time_point settled_;
   size_t buffer_size_ = 0;
   platform::Buffers buffers_;
+  platform::Priority priority_;
   std::string library_path_;
   bool own_procfs_ = false;  // the user has said where /proc is: see platform::ProcfsView
   std::chrono::nanoseconds switchrate_ = std::chrono::milliseconds(10);

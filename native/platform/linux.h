@@ -23,6 +23,7 @@
 #include "linux/leave.h"
 #include "linux/loader_breakpoint.h"
 #include "linux/misses.h"
+#include "linux/priority.h"
 #include "linux/process.h"
 #include "linux/process_status.h"
 #include "linux/procfs_view.h"

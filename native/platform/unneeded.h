@@ -53,6 +53,13 @@ class Buffers {
 // They are the kernel's, and copied out by libdtrace.
 inline std::optional<Firing> ReadFiring(uint32_t /*cpu*/, const char* /*sample*/) { return std::nullopt; }
 
+// Nothing was measured there.
+class Priority {
+ public:
+  void Raise() {}
+  void Lower() {}
+};
+
 // Their D libraries fit their kernels.
 inline bool HasSymbol(const std::string& /*name*/) { return true; }
 

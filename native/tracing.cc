@@ -110,8 +110,7 @@ Result Tracing::Configure(const OpenRequest& request) {
 }
 
 Result Tracing::EndTracing() {
-  running_ = false;
-  priority_.Lower();
+  SetRunning(false);
   // When tracing had failed, its clauses still ran.
   if (std::exchange(active_, false)) library_->dtrace_stop(handle_->get());
   if (processes_) processes_->EndCreated();
@@ -306,9 +305,14 @@ Result Tracing::Go() {
   can_be_quiet_ = can_wait_ && buffers_.Join(around_.wakeup.set(), around_.wakeup.event());
   SetPace();
   if (!can_wait_ && switchrate_.count() == 0) switchrate_ = std::chrono::milliseconds(1);
-  running_ = true;
-  priority_.Raise();
+  SetRunning(true);
   return Success{};
+}
+
+// Who reads buffers must not wait for a processor.
+void Tracing::SetRunning(bool running) {
+  running_ = running;
+  running ? priority_.Raise() : priority_.Lower();
 }
 
 int Tracing::GoInView() {
@@ -410,8 +414,7 @@ Result Tracing::Stop() {
 
 // Runs END and takes what is left. After the end of tracing libdtrace has to be asked for it once more.
 void Tracing::Finish() {
-  running_ = false;
-  priority_.Lower();
+  SetRunning(false);
   active_ = false;
   if (library_->dtrace_stop(handle_->get()) != 0 || !SetSwitchrate(kDoNotWait)) {
     Fail();
@@ -446,8 +449,7 @@ void Tracing::TellOfMisses() {
 }
 
 void Tracing::Fail() {
-  running_ = false;
-  priority_.Lower();
+  SetRunning(false);
   Failure failure = firings_->refusal().value_or(LibraryFailure("ERR_DTRACE_SESSION"));
   firings_->Release(Clock::time_point::max());
   firings_->Flush(true);

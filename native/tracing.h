@@ -101,6 +101,7 @@ class Tracing {
   const char* FollowsGap(dtrace_prog_t* program);
   bool InstallHandlers();
   void OnOption(const dtrace_setoptdata_t& data);
+  void SetRunning(bool running);
   int GoInView();
   void SetPace();
   dtrace_workstatus_t Look();

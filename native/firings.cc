@@ -22,6 +22,11 @@ dtrace_workstatus_t Firings::Work() {
   return library_.dtrace_work(handle_.get(), recorder_.output(), OnProbeData, OnRecord, this);
 }
 
+dtrace_workstatus_t Firings::Consume() {
+  const int status = library_.dtrace_consume(handle_.get(), recorder_.output(), OnProbeData, OnRecord, this);
+  return status == DTRACE_WORKSTATUS_ERROR ? DTRACE_WORKSTATUS_ERROR : DTRACE_WORKSTATUS_OKAY;
+}
+
 int Firings::OnProbeData(const dtrace_probedata_t* data, void* self) {
   return static_cast<Firings*>(self)->OnProbe(*data);
 }

@@ -26,8 +26,10 @@ class Firings {
   // A program that has been compiled.
   void Expect(uint32_t number, dtrace_prog_t* program) { sources_.Expect(number, program); }
 
-  // One look into the buffers.
+  // One look into the buffers, and at what became of tracing.
   dtrace_workstatus_t Work();
+  // Into the buffers alone.
+  dtrace_workstatus_t Consume();
   // Whether any firing can be taken without libdtrace: none while it prints them, or keeps some back for later.
   bool direct() const { return recorder_.output() == nullptr && !sources_.speculate(); }
   // One from the buffer itself. False when it must come from libdtrace.

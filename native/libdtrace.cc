@@ -35,7 +35,8 @@ bool Library::Resolve(std::string* error) {
   };
 #define DTC_FIND(name) find("dtrace_" #name, &dtrace_##name),
   const bool found[] = {DTC_FUNCTIONS(DTC_FIND) find(platform::kGrabProcess, &dtrace_proc_grab),
-                        !platform::kHasInit || find("dtrace_init", &dtrace_init)};
+                        !platform::kHasInit || find("dtrace_init", &dtrace_init),
+                        !platform::kLooksBeforeItEnds || find("dtrace_consume", &dtrace_consume)};
 #undef DTC_FIND
   ctf_type_name = reinterpret_cast<decltype(ctf_type_name)>(dlsym(object_, "ctf_type_name"));
   return std::all_of(std::begin(found), std::end(found), [](bool one) { return one; });

@@ -44,6 +44,10 @@ class Library {
   using InitFunction = int (*)(dtrace_hdl_t*);
   InitFunction dtrace_init = nullptr;
 
+  // Used where platform::kLooksBeforeItEnds.
+  using ConsumeFunction = int (*)(dtrace_hdl_t*, FILE*, dtrace_consume_probe_f*, dtrace_consume_rec_f*, void*);
+  ConsumeFunction dtrace_consume = nullptr;
+
   // Has another name in each: platform::kGrabProcess.
   using GrabFunction = platform::Process* (*)(dtrace_hdl_t*, pid_t, int);
   GrabFunction dtrace_proc_grab = nullptr;

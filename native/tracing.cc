@@ -328,14 +328,20 @@ int Tracing::GoInView() {
 
 // While firings wait for their turn it can't be left to the next one's coming.
 std::chrono::nanoseconds Tracing::Interval() const {
+  if (firings_->exit_status()) return std::min<std::chrono::nanoseconds>(switchrate_, kStatusrate);
   if (pace_ == Pace::kGathering) return std::min(gathering_interval_, std::max(switchrate_, kLeastInterval));
   return firings_->holds() || pace_ == Pace::kSettling ? std::max(switchrate_, kLeastInterval) : switchrate_;
 }
 
-// What cannot be woken must not wait: then the session's thread looks once per switchrate. While it gathers, too.
+// What cannot be woken must not wait: then the session's thread looks once per switchrate. While it gathers, too. After
+// an exit() nothing may come any more.
+bool Tracing::Waits() const {
+  return can_wait_ && looked_ && !firings_->holds() && !firings_->exit_status() && pace_ == Pace::kAwaiting;
+}
+
 void Tracing::SetPace() {
-  const bool waits = can_wait_ && !firings_->holds() && pace_ == Pace::kAwaiting;
-  SetSwitchrate(waits ? kWaitForData : kDoNotWait);
+  waits_ = Waits();
+  SetSwitchrate(waits_ ? kWaitForData : kDoNotWait);
 }
 
 // Where records come fast they wake nobody, until a look finds none. After that there is one more look, a switchrate
@@ -343,7 +349,6 @@ void Tracing::SetPace() {
 void Tracing::Adapt() {
   const Firings::Amount taken = firings_->Taken();
   const bool many = taken.firings >= kMany && switchrate_ >= kLeastInterval;
-  const Pace before = pace_;
   switch (pace_) {
     case Pace::kSettling:
       if (Clock::now() < settled_) break;
@@ -367,7 +372,6 @@ void Tracing::Adapt() {
       pace_ = Pace::kSettling;
       settled_ = Clock::now() + std::max(switchrate_, kMostLateness);
   }
-  if (pace_ != before) SetPace();
 }
 
 bool Tracing::SetSwitchrate(const char* value) {
@@ -376,7 +380,9 @@ bool Tracing::SetSwitchrate(const char* value) {
 
 // While it gathers, most of what is in the buffers is taken without libdtrace, which has its look less often then.
 dtrace_workstatus_t Tracing::Look() {
-  const bool direct = pace_ == Pace::kGathering && buffers_.readable() && firings_->direct();
+  if (!LookBeforeItEnds()) return DTRACE_WORKSTATUS_ERROR;
+  const bool direct =
+      pace_ == Pace::kGathering && buffers_.readable() && firings_->direct() && !firings_->exit_status();
   if (direct) {
     const auto take = [this](uint32_t cpu, const char* sample) { return firings_->TakeDirectly(cpu, sample); };
     if (buffers_.Read(take) && Clock::now() < last_look_ + kLibraryInterval) return DTRACE_WORKSTATUS_OKAY;
@@ -387,8 +393,13 @@ dtrace_workstatus_t Tracing::Look() {
   return status;
 }
 
+// See platform::kLooksBeforeItEnds.
+bool Tracing::LookBeforeItEnds() {
+  if (!looked_) looked_ = !platform::kLooksBeforeItEnds || firings_->Consume() != DTRACE_WORKSTATUS_ERROR;
+  return looked_;
+}
+
 void Tracing::Work() {
-  const bool held = firings_->holds();
   const Clock::time_point looked = Clock::now();
   const dtrace_workstatus_t status = Look();
   if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
@@ -401,8 +412,8 @@ void Tracing::Work() {
     // it, and what a processor was still writing then is here, too.
     firings_->Release(looked - switchrate_ - std::max(switchrate_, kMostLateness));
     firings_->Flush();
-    if (firings_->holds() != held) SetPace();
     Adapt();
+    if (Waits() != waits_) SetPace();
     if (looked >= next_misses_) TellOfMisses();
   }
 }
@@ -416,7 +427,7 @@ Result Tracing::Stop() {
 void Tracing::Finish() {
   SetRunning(false);
   active_ = false;
-  if (library_->dtrace_stop(handle_->get()) != 0 || !SetSwitchrate(kDoNotWait)) {
+  if (!LookBeforeItEnds() || library_->dtrace_stop(handle_->get()) != 0 || !SetSwitchrate(kDoNotWait)) {
     Fail();
     return;
   }

@@ -103,8 +103,10 @@ class Tracing {
   void OnOption(const dtrace_setoptdata_t& data);
   void SetRunning(bool running);
   int GoInView();
+  bool Waits() const;
   void SetPace();
   dtrace_workstatus_t Look();
+  bool LookBeforeItEnds();
   void Adapt();
   bool SetSwitchrate(const char* value);
   void Finish();
@@ -131,7 +133,9 @@ class Tracing {
   bool enabled_ = false;
   bool running_ = false;
   bool active_ = false;        // clauses run
+  bool looked_ = false;        // into the buffers
   bool can_wait_ = false;      // dtrace_work() may wait for data: see platform::Wakeup
+  bool waits_ = false;         // it does
   bool can_be_quiet_ = false;  // see platform::Buffers
   // Each record wakes this thread; none does; or each does again, and what was on its way before may still come.
   enum class Pace : uint8_t { kAwaiting, kGathering, kSettling };

@@ -262,6 +262,20 @@ describe('speculations', () => {
     }
   })
 
+  test('what is committed before anybody has looked comes, too, though exit() was called by then', async () => {
+    // When dtrace_go() is over, the thread that called it makes such a set (platform::Buffers), on BEGIN's processor.
+    const consumer = await open()
+    const records = await traced(
+      consumer,
+      `BEGIN { begun = 1; }
+       syscall::epoll_create1:entry /begun && !n/ { self->spec = speculation(); self->n = ++n; }
+       syscall::epoll_create1:entry /self->spec/ { speculate(self->spec); printf("n=%d", self->n); }
+       syscall::epoll_create1:entry /self->spec/ { commit(self->spec); self->spec = 0; }
+       syscall::epoll_create1:entry /n/ { exit(0); }`,
+    )
+    expect(records.map(({ fields }) => fields.n).filter((n) => n !== undefined)).toEqual([1n])
+  })
+
   test('one for which there is no buffer is reported', async () => {
     const process = calls.start(0)
     try {

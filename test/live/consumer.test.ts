@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import {
   bytes,
@@ -97,6 +98,25 @@ describe('a consumer goes through its states', () => {
     await first.close()
     const second = await open({ host: 'in-process' })
     expect(second.state).toBe('open')
+  })
+
+  test('exit() is told when it has been called, though nothing comes after it', async () => {
+    // libdtrace waits a second for more. A machine that is busy with something else has two more tries.
+    let waited = Number.POSITIVE_INFINITY
+    for (let i = 0; i < 3 && waited > 900; i++) {
+      const consumer = await open()
+      const exited = once<unknown>('the exit event', (resolve) => consumer.on('exit', resolve))
+      await consumer.enable(await consumer.compile('syscall::umask:entry /pid == $pid/ { exit(0); }'))
+      await consumer.go()
+      // By then the thread is asleep, with nothing to look at.
+      await delay(100)
+      const called = performance.now()
+      process.umask(process.umask())
+      await exited
+      waited = performance.now() - called
+      await consumer.close()
+    }
+    expect(waited).toBeLessThan(900)
   })
 
   test('exit() in the program ends iteration and is told with its status', async () => {

@@ -45,7 +45,7 @@ export interface DLibraries {
 interface KnownName {
   name: string
   /** Every kernel before this one has it: there is no need to look. */
-  since?: [major: number, minor: number]
+  since?: string
   isThere: (name: string, look: SymbolLookup) => Promise<boolean>
   /** Why it is not there. */
   reason: string
@@ -64,7 +64,7 @@ const KNOWN: readonly KnownName[] = [
   {
     name: 'b_end_io',
     // 6.18 has it, 7.2 has not.
-    since: [6, 19],
+    since: '6.19',
     // BTF keeps each name once, ended by a zero: one that isn't there is no member of anything.
     isThere: (name) => mentions('/sys/kernel/btf/vmlinux', `\0${name}\0`),
     reason: 'this kernel’s struct buffer_head has no member b_end_io',
@@ -85,7 +85,7 @@ function mentions(file: string, mark: string): Promise<boolean> {
 /** libdtrace's BPF functions, beside the D libraries. */
 const BPF_LIBRARY = 'bpf_dlib.o'
 /** Verifies functions anew for each call: 7.2 does, 6.18 does not. */
-const SLOW_TO_VERIFY: [major: number, minor: number] = [6, 19]
+const SLOW_TO_VERIFY = '6.19'
 
 /** What was learnt from libdtrace's messages, by library folder: the process' next session begins with it. */
 const learnt = new Map<string, Failure[]>()
@@ -111,9 +111,8 @@ function kernelHas({ name, since, isThere }: KnownName, look: SymbolLookup): Pro
   return answer
 }
 
-function isBefore(kernel: string, [major, minor]: [number, number]): boolean {
-  const [, own = 0, ownMinor = 0] = (/^(\d+)\.(\d+)/.exec(kernel) ?? []).map(Number)
-  return own < major || (own === major && ownMinor < minor)
+function isBefore(kernel: string, version: string): boolean {
+  return (versionOf(kernel) ?? 0) < (versionOf(version) ?? 0)
 }
 
 /** Finds out what this kernel can compile, and makes an overlay of the D libraries where that is not everything. */
@@ -243,17 +242,17 @@ class Overlay implements DLibraries {
     }
   }
 
-  /** The texts of all libraries, one folder per kernel version. */
+  /** The texts of the libraries for this kernel. */
   async #read(): Promise<void> {
     if (this.#libraries.size > 0) return
     this.#source = this.#location.syslibdir ?? join(dirname(await realpath(this.#location.path)), 'dtrace')
     try {
-      for (const version of await versionFolders(this.#source)) {
-        for (const name of await readdir(join(this.#source, version))) {
-          if (!name.endsWith('.d')) continue
-          const text = await readFile(join(this.#source, version, name), 'latin1')
-          this.#libraries.set(join(version, name), { text, original: text, omitted: false })
-        }
+      const version = versionFor(release(), await readdir(this.#source))
+      if (version === undefined) return
+      for (const name of await readdir(join(this.#source, version))) {
+        if (!name.endsWith('.d')) continue
+        const text = await readFile(join(this.#source, version, name), 'latin1')
+        this.#libraries.set(join(version, name), { text, original: text, omitted: false })
       }
     } catch (cause) {
       throw new DTraceError(
@@ -264,7 +263,7 @@ class Overlay implements DLibraries {
     }
   }
 
-  /** The same layout once more, with links to what is unchanged. */
+  /** The same layout once more, of what is for this kernel, with links to what is unchanged. */
   async #write(): Promise<void> {
     const changed = [...this.#libraries.values()].some(
       ({ text, original, omitted }) => omitted || text !== original,
@@ -275,23 +274,23 @@ class Overlay implements DLibraries {
     this.#folder = folder
     this.#forgetExit = atExit(() => rmSync(folder, { recursive: true, force: true }))
     try {
-      const versions = await versionFolders(this.#source)
-      for (const name of await readdir(this.#source)) {
-        if (versions.includes(name)) continue
+      const names = await readdir(this.#source)
+      const version = versionFor(release(), names)
+      for (const name of names) {
+        if (versionOf(name) !== undefined) continue
         if (name === BPF_LIBRARY && this.#bpfLibrary !== undefined)
           await writeFile(join(folder, name), this.#bpfLibrary)
         else await symlink(join(this.#source, name), join(folder, name))
       }
-      for (const version of versions) {
-        await mkdir(join(folder, version))
-        for (const name of await readdir(join(this.#source, version))) {
-          const path = join(version, name)
-          const library = this.#libraries.get(path)
-          if (library?.omitted) continue
-          if (library === undefined || library.text === library.original)
-            await symlink(join(this.#source, path), join(folder, path))
-          else await writeFile(join(folder, path), library.text, 'latin1')
-        }
+      if (version === undefined) return
+      await mkdir(join(folder, version))
+      for (const name of await readdir(join(this.#source, version))) {
+        const path = join(version, name)
+        const library = this.#libraries.get(path)
+        if (library?.omitted) continue
+        if (library === undefined || library.text === library.original)
+          await symlink(join(this.#source, path), join(folder, path))
+        else await writeFile(join(folder, path), library.text, 'latin1')
       }
     } catch (cause) {
       this.dispose()
@@ -304,9 +303,21 @@ class Overlay implements DLibraries {
   }
 }
 
-async function versionFolders(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true })
-  return entries.filter((entry) => entry.isDirectory() && /^\d/.test(entry.name)).map(({ name }) => name)
+/** Of folders named by versions, the one that libdtrace takes: the newest that is not newer than the kernel (dt_find_kernpath()). */
+export function versionFor(kernel: string, folders: readonly string[]): string | undefined {
+  const own = versionOf(kernel)
+  if (own === undefined) return undefined
+  return folders
+    .map((name) => ({ name, version: versionOf(name) ?? Number.POSITIVE_INFINITY }))
+    .filter(({ version }) => version <= own)
+    .sort((a, b) => a.version - b.version)
+    .at(-1)?.name
+}
+
+/** A version as a number, to compare. */
+function versionOf(name: string): number | undefined {
+  const [, major, minor, micro = 0] = /^(\d+)\.(\d+)(?:\.(\d+))?/.exec(name) ?? []
+  return major === undefined ? undefined : (Number(major) * 1e4 + Number(minor)) * 1e4 + Number(micro)
 }
 
 function isComment(text: string, word: RegExp): boolean {

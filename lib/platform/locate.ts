@@ -3,9 +3,10 @@
  *
  * 1. `DTRACE_CONSUMER_LIBDTRACE`: a library file, or a folder made by `dtrace-watch setup --prefix` or with libdtrace
  *    somewhere usual in it. When it is set, nothing else is looked at: a wish that can't be met is an error.
- * 2. the system: the folders that distributions use and the loader's cache, version 2.0.5 or newer on Linux.
+ * 2. the system: the folders that distributions use, version 2.0.5 or newer on Linux.
  * 3. the checkout's `.dtrace`, made by `scripts/setup`. Linux.
  * 4. the data folder, made by `dtrace-watch setup`: see {@link dataFolders}. Linux.
+ * 5. wherever else the system's loader finds one. Linux. Last, since ldconfig(8) is asked, which takes as long as all the others.
  *
  * On illumos, FreeBSD and macOS DTrace is a part of the system, and nothing else fits its kernel.
  */
@@ -118,8 +119,9 @@ export function libraryCandidates(options: SearchOptions = {}): LibraryCandidate
   for (const [source, where] of places) {
     const candidate = inspect(source, where, platform)
     candidates.push(candidate)
-    if (candidate.location !== undefined) break
+    if (candidate.location !== undefined) return candidates
   }
+  if (platform === 'linux' && options.system === undefined) candidates.push(inspectLoaders())
   return candidates
 }
 
@@ -169,14 +171,20 @@ function systemPaths(platform: NodeJS.Platform): string[] {
       return [`/usr/lib/64/${name}`, `/lib/64/${name}`]
     case 'freebsd':
       return [`/lib/${name}`, `/usr/lib/${name}`]
-    default: {
-      const inFolders = systemLibraryFolders().map((folder) => join(folder, name))
-      const existing = inFolders.filter((path) => existsSync(path))
-      if (existing.length > 0) return existing
-      const cached = findSystemLibrary(name)
-      return [cached ?? `${name} in ${systemLibraryFolders().join(', ')} or the loader's cache`]
-    }
+    default:
+      return systemLibraryFolders()
+        .map((folder) => join(folder, name))
+        .filter((path) => existsSync(path))
   }
+}
+
+/** What the loader finds outside the folders that were looked at. */
+function inspectLoaders(): LibraryCandidate {
+  const name = libraryName('linux')
+  const path = findSystemLibrary(name)
+  if (path !== undefined) return inspect('system', path, 'linux')
+  const where = `${name} in ${systemLibraryFolders().join(', ')} or the loader's cache`
+  return { source: 'system', where, problem: 'not there' }
 }
 
 /** Looks at one place, which may be a file, a folder with a manifest, or a folder laid out like `/usr`. */

@@ -317,10 +317,11 @@ describe('flow', () => {
         ${at('return')}/ { trace(3); }
         ${at('return')} && ++returns == 4/ { exit(0); }`
       const load = async () => await process.make(4)
-      // One look into the buffers, since libdtrace begins anew with each.
-      const flags = ['-F', '-x', 'switchrate=10s']
+      // One look into the buffers for all of it, since libdtrace begins anew with each.
+      const switchrate = '1s'
+      const flags = ['-F', '-x', `switchrate=${switchrate}`]
       const lines = (await dtrace(source, { load, flags })).toString().split('\n')
-      const consumer = await open({ flow: true })
+      const consumer = await open({ flow: true, options: { switchrate } })
       const records = (await traced(consumer, source, load)).filter(({ probe }) => probe.function === 'chdir')
       expect(records.slice(0, 4).map(({ flow, depth }) => [flow, depth])).toEqual([
         ['entry', 0],

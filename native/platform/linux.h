@@ -163,10 +163,10 @@ inline bool Speculates(const dtrace_stmtdesc_t& statement) {
   return (statement.dtsd_clauseflags & (DT_CLSFLAG_SPECULATE | DT_CLSFLAG_COMMIT | DT_CLSFLAG_COMMIT_DISCARD)) != 0;
 }
 
-// The first look into the buffers must come before dtrace_stop(), which dtrace_work() calls after an exit(). Otherwise it
-// goes through the buffer of BEGIN's CPU twice, for BEGIN's own firings first, and what was speculated there is gathered
-// in the first of the two alone: what is committed then is lost (2.0.7, dt_consume_begin()). dtrace_consume() is a look
-// and nothing else.
+// The first look into the buffers must come before dtrace_stop(), which dtrace_work() calls after an exit(). Otherwise
+// it goes through the buffer of BEGIN's CPU twice, for BEGIN's own firings first, and what was speculated there is
+// gathered in the first of the two alone: what is committed then is lost (2.0.7, dt_consume_begin()). dtrace_consume()
+// is a look and nothing else.
 inline constexpr bool kLooksBeforeItEnds = true;
 
 // ---- Aggregations ----

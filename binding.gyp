@@ -55,6 +55,7 @@
             "native/platform/linux/process_status.cc",
             "native/platform/linux/procfs_view.cc",
             "native/platform/linux/ring.cc",
+            "native/platform/linux/types.cc",
             "native/platform/linux/wakeup.cc"
           ],
           "link_settings": { "libraries": ["-ldl"] }

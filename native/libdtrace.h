@@ -21,6 +21,8 @@ class Library {
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
 
+  // What dlopen() gave.
+  void* object() const { return object_; }
   // The version string, e.g. "D 2.0.7".
   std::string Version() const;
 

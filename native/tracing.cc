@@ -129,6 +129,8 @@ void Tracing::Close(const std::function<void()>& probes_are_away) {
   if (process_ends_ && handle_) {
     handle_->Abandon();
     [[maybe_unused]] const Library* abandoned = library_.release();
+  } else if (handle_ && has_types_) {
+    platform::EaseClose(library_->object(), handle_->get());
   }
   handle_.reset();
   processes_.reset();
@@ -184,6 +186,7 @@ void Tracing::OnOption(const dtrace_setoptdata_t& data) {
 
 Result Tracing::Compile(const CompileRequest& request) {
   if (enabled_) return Failure{"ERR_DTRACE_STATE", "a program is enabled already"};
+  has_types_ = true;
   std::vector<char*> arguments;
   for (const std::string& argument : request.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
   // As a file, though it is a string: from a string, libdtrace 2.0.7 aborts the process at an unclosed brace (an
@@ -220,6 +223,7 @@ const char* Tracing::FollowsGap(dtrace_prog_t* program) {
 }
 
 Result Tracing::Prepare() {
+  has_types_ = true;
   char nothing[] = "\n";
   const std::unique_ptr<FILE, int (*)(FILE*)> file(fmemopen(nothing, 1, "r"), std::fclose);
   if (!file) return Failure{"ERR_DTRACE_COMPILE", std::strerror(errno), errno};

@@ -130,6 +130,7 @@ class Tracing {
   uint64_t missed_ = 0;
   Clock::time_point next_misses_;
   Clock::time_point last_look_;  // libdtrace's
+  bool has_types_ = false;       // the kernel's have been asked for
   bool enabled_ = false;
   bool running_ = false;
   bool active_ = false;        // clauses run

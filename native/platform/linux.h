@@ -28,6 +28,7 @@
 #include "linux/process_status.h"
 #include "linux/procfs_view.h"
 #include "linux/ring.h"
+#include "linux/types.h"
 #include "linux/wakeup.h"
 #include "shapes.h"
 

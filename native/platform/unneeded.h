@@ -60,6 +60,9 @@ class Priority {
   void Lower() {}
 };
 
+// Whose types they read as they are on disk.
+inline void EaseClose(void* /*library*/, dtrace_hdl_t* /*handle*/) {}
+
 // Their D libraries fit their kernels.
 inline bool HasSymbol(const std::string& /*name*/) { return true; }
 

@@ -1,6 +1,6 @@
 /**
- * The process is about to end: sessions in it take their probes away and leave the rest to the kernel. Freeing libdtrace's tables, one
- * by one, takes it 2 to 4 s.
+ * The process is about to end: sessions in it take their probes away and leave the rest to the kernel, which frees libdtrace's tables
+ * at once.
  */
 let leaving = false
 

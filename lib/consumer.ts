@@ -308,7 +308,7 @@ export class Consumer<Wide extends Int64 = 'bigint'> extends EventEmitter<Consum
 
   /**
    * Ends the session. Allowed in every state, any number of times. What is still in the buffers is delivered first; when it resolves, nothing
-   * is traced any more. Taking the probes out of the kernel and freeing libdtrace's tables goes on behind, for some seconds: the next
+   * is traced any more. Taking the probes out of the kernel and freeing libdtrace's tables goes on behind: the next
    * consumer in this process waits for that. See docs/lifecycle.md.
    */
   close(): Promise<void> {

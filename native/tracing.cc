@@ -409,8 +409,7 @@ void Tracing::Work() {
   if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
     Fail();
   } else if (status == DTRACE_WORKSTATUS_DONE) {
-    Finish();
-    around_.sink(Exit{firings_->exit_status().value_or(0)});
+    if (Finish()) around_.sink(Exit{firings_->exit_status().value_or(0)});
   } else {
     // What was recorded a switchrate before this look has been read by now: the look before this one left nothing of
     // it, and what a processor was still writing then is here, too.
@@ -423,17 +422,21 @@ void Tracing::Work() {
 }
 
 Result Tracing::Stop() {
-  if (running_) Finish();
+  // Who stops what has called exit(), or does so in END, is told of it, too.
+  if (running_ && Finish() && firings_->exit_status()) around_.sink(Exit{*firings_->exit_status()});
   return Success{};
 }
 
-// Runs END and takes what is left. After the end of tracing libdtrace has to be asked for it once more.
-void Tracing::Finish() {
+// Runs END and takes what is left. False when that has failed, which is told then. After the end of tracing libdtrace
+// has to be asked for it once more.
+bool Tracing::Finish() {
   SetRunning(false);
+  const bool looked = LookBeforeItEnds();
   active_ = false;
-  if (!LookBeforeItEnds() || library_->dtrace_stop(handle_->get()) != 0 || !SetSwitchrate(kDoNotWait)) {
+  const bool stopped = library_->dtrace_stop(handle_->get()) == 0;
+  if (!looked || !stopped || !SetSwitchrate(kDoNotWait)) {
     Fail();
-    return;
+    return false;
   }
   around_.wakeup.Clear();
   // Drops that were counted since the last look are told only when it was so long ago.
@@ -444,12 +447,13 @@ void Tracing::Finish() {
     const auto status = firings_->Work();
     if (status == DTRACE_WORKSTATUS_ERROR && handle_->Errno() != EINTR) {
       Fail();
-      return;
+      return false;
     }
   }
   firings_->Release(Clock::time_point::max());
   firings_->Flush(true);
   TellOfMisses();
+  return true;
 }
 
 void Tracing::TellOfMisses() {

@@ -109,7 +109,7 @@ class Tracing {
   bool LookBeforeItEnds();
   void Adapt();
   bool SetSwitchrate(const char* value);
-  void Finish();
+  bool Finish();
   void Fail();
   void TellOfMisses();
   Failure LibraryFailure(const char* code) const;

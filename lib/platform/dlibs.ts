@@ -247,7 +247,7 @@ class Overlay implements DLibraries {
     if (this.#libraries.size > 0) return
     this.#source = this.#location.syslibdir ?? join(dirname(await realpath(this.#location.path)), 'dtrace')
     try {
-      const version = versionFor(release(), await readdir(this.#source))
+      const version = await versionFolder(this.#source)
       if (version === undefined) return
       for (const name of await readdir(join(this.#source, version))) {
         if (!name.endsWith('.d')) continue
@@ -274,14 +274,13 @@ class Overlay implements DLibraries {
     this.#folder = folder
     this.#forgetExit = atExit(() => rmSync(folder, { recursive: true, force: true }))
     try {
-      const names = await readdir(this.#source)
-      const version = versionFor(release(), names)
-      for (const name of names) {
+      for (const name of await readdir(this.#source)) {
         if (versionOf(name) !== undefined) continue
         if (name === BPF_LIBRARY && this.#bpfLibrary !== undefined)
           await writeFile(join(folder, name), this.#bpfLibrary)
         else await symlink(join(this.#source, name), join(folder, name))
       }
+      const version = await versionFolder(this.#source)
       if (version === undefined) return
       await mkdir(join(folder, version))
       for (const name of await readdir(join(this.#source, version))) {
@@ -301,6 +300,14 @@ class Overlay implements DLibraries {
       )
     }
   }
+}
+
+async function versionFolder(folder: string): Promise<string | undefined> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  return versionFor(
+    release(),
+    entries.filter((entry) => entry.isDirectory()).map(({ name }) => name),
+  )
 }
 
 /** Of folders named by versions, the one that libdtrace takes: the newest that is not newer than the kernel (dt_find_kernpath()). */

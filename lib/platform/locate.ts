@@ -6,7 +6,7 @@
  * 2. the system: the folders that distributions use, version 2.0.5 or newer on Linux.
  * 3. the checkout's `.dtrace`, made by `scripts/setup`. Linux.
  * 4. the data folder, made by `dtrace-watch setup`: see {@link dataFolders}. Linux.
- * 5. wherever else the system's loader finds one. Linux. Last, since ldconfig(8) is asked, which takes as long as all the others.
+ * 5. wherever else the system's loader finds one. Linux. Last, since it takes a process, ldconfig(8).
  *
  * On illumos, FreeBSD and macOS DTrace is a part of the system, and nothing else fits its kernel.
  */
@@ -16,7 +16,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DTraceError } from '../errors.js'
 import { readManifest } from './manifest.js'
-import { findSystemLibrary, multiarchTriplet, systemLibraryFolders } from './system-libraries.js'
+import { multiarchTriplet, readLdCache, systemLibraryFolders } from './system-libraries.js'
 
 export const LIBRARY_VARIABLE = 'DTRACE_CONSUMER_LIBDTRACE'
 /** Older ones lack what this package calls, or crash on the way. */
@@ -75,6 +75,8 @@ export interface SearchOptions {
   dataFolders?: string[]
   /** Paths at which the system may have libdtrace. */
   system?: string[]
+  /** The loader's cache: soname → path. */
+  cache?: () => ReadonlyMap<string, string>
   /** The system that is looked at. */
   platform?: NodeJS.Platform
 }
@@ -121,7 +123,7 @@ export function libraryCandidates(options: SearchOptions = {}): LibraryCandidate
     candidates.push(candidate)
     if (candidate.location !== undefined) return candidates
   }
-  if (platform === 'linux' && options.system === undefined) candidates.push(inspectLoaders())
+  if (platform === 'linux') candidates.push(inspectCached(candidates, options.cache ?? readLdCache))
   return candidates
 }
 
@@ -179,12 +181,16 @@ function systemPaths(platform: NodeJS.Platform): string[] {
 }
 
 /** What the loader finds outside the folders that were looked at. */
-function inspectLoaders(): LibraryCandidate {
+function inspectCached(
+  lookedAt: readonly LibraryCandidate[],
+  cache: () => ReadonlyMap<string, string>,
+): LibraryCandidate {
   const name = libraryName('linux')
-  const path = findSystemLibrary(name)
-  if (path !== undefined) return inspect('system', path, 'linux')
+  const path = cache().get(name)
+  if (path !== undefined && lookedAt.every(({ where }) => where !== path))
+    return inspect('system', path, 'linux')
   const where = `${name} in ${systemLibraryFolders().join(', ')} or the loader's cache`
-  return { source: 'system', where, problem: 'not there' }
+  return { source: 'system', where, problem: path === undefined ? 'not there' : 'no other there' }
 }
 
 /** Looks at one place, which may be a file, a folder with a manifest, or a folder laid out like `/usr`. */

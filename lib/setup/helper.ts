@@ -2,7 +2,17 @@
  * Makes the folder of a helper: a session's program that root lets others use, with everything that it loads. All of it is
  * root's copy, which nobody else can change. See docs/hosts.md.
  */
-import { chmodSync, chownSync, cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { DTraceError } from '../errors.js'
 import { locateHost } from '../host/locate.js'
@@ -85,11 +95,19 @@ async function copyLibrary(library: LibraryLocation, staging: string, prefix: st
     return join(prefix, name)
   }
   const lines = [`library ${copy(library.path)}`, ...library.preload.map((file) => `preload ${copy(file)}`)]
-  // What this kernel can't compile is taken out once for all sessions: a client may not bring libraries of its own.
+  const copies = join(staging, 'dtrace')
+  const copyFolder = (from: string, to: string): void =>
+    cpSync(from, to, { recursive: true, dereference: true })
+  copyFolder(library.syslibdir ?? join(dirname(library.path), 'dtrace'), copies)
+  // What this kernel can't compile is taken out once for all sessions: a client may not bring libraries of its own. What is left
+  // out must not be there, so each folder is another one.
   const libraries = await prepareDLibraries(library)
   try {
-    const folder = libraries.syslibdir ?? join(dirname(library.path), 'dtrace')
-    cpSync(folder, join(staging, 'dtrace'), { recursive: true, dereference: true })
+    const changed = libraries.syslibdir === library.syslibdir ? undefined : libraries.syslibdir
+    for (const name of changed === undefined ? [] : readdirSync(changed)) {
+      rmSync(join(copies, name), { recursive: true })
+      copyFolder(join(changed as string, name), join(copies, name))
+    }
   } finally {
     libraries.dispose()
   }

@@ -138,6 +138,7 @@ inline void* Format(const dtrace_probedata_t& data, int index) {
 
 // The kernel keeps what is speculated, and a commit() of it: libdtrace has nothing to do.
 inline bool Speculates(const dtrace_stmtdesc_t& /*statement*/) { return false; }
+// Nothing is lost, whenever the first look is.
 inline constexpr bool kLooksBeforeItEnds = false;
 
 // A user's stack begins with the process; all are 64-bit kernels, whose addresses are words.

@@ -1,4 +1,6 @@
 import { cpus } from 'node:os'
+import { pid, umask } from 'node:process'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   type Symbol as CodeSymbol,
@@ -312,13 +314,19 @@ describe('flow', () => {
       const at = (name: string): string => `syscall::chdir:${name} /pid == ${process.pid}`
       const source = `
         ${BEGIN}
+        syscall::umask:return /pid == ${pid}/ { trace(0); }
         ${at('entry')}/ { trace(1); }
         ${at('entry')}/ { trace(2); }
         ${at('return')}/ { trace(3); }
         ${at('return')} && ++returns == 4/ { exit(0); }`
-      const load = async () => await process.make(4)
-      // One look into the buffers for all of it, since libdtrace begins anew with each.
+      // One look into the buffers for all of it, since libdtrace begins anew with each: with the first record after BEGIN's it looks
+      // at once, and after that when a switchrate is over.
       const switchrate = '1s'
+      const load = async () => {
+        umask(umask())
+        await delay(100)
+        await process.make(4)
+      }
       const flags = ['-F', '-x', `switchrate=${switchrate}`]
       const lines = (await dtrace(source, { load, flags })).toString().split('\n')
       const consumer = await open({ flow: true, options: { switchrate } })

@@ -119,6 +119,28 @@ describe('a consumer goes through its states', () => {
     expect(waited).toBeLessThan(900)
   })
 
+  test('exit() is told to who stops when he sees its record, too; and what END gives to it', async () => {
+    const consumer = await open()
+    const exits: { status: number }[] = []
+    consumer.on('exit', (exit) => exits.push(exit))
+    const seen = once<unknown>('the record', (resolve) => consumer.on('batch', resolve))
+    const clause = 'syscall::umask:entry /pid == $pid/ { printf("n=%d", 1); exit(3); }'
+    await consumer.enable(await consumer.compile(clause))
+    await consumer.go()
+    process.umask(process.umask())
+    await seen
+    await consumer.stop()
+    expect(exits).toEqual([{ status: 3 }])
+    await consumer.close()
+
+    const second = await open()
+    const ended = once<unknown>('the exit event', (resolve) => second.on('exit', resolve))
+    await second.enable(await second.compile('BEGIN {} END { exit(4); }'))
+    await second.go()
+    await second.stop()
+    expect(await ended).toEqual({ status: 4 })
+  })
+
   test('exit() in the program ends iteration and is told with its status', async () => {
     const consumer = await open()
     const exited = once<{ status: number }>('the exit event', (resolve) => consumer.on('exit', resolve))

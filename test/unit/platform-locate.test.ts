@@ -54,6 +54,7 @@ const places = (change: SearchOptions = {}): SearchOptions => ({
   system: [join(folder, 'system', 'libdtrace.so.2')],
   checkout: join(folder, 'checkout'),
   dataFolders: [join(folder, 'data')],
+  cache: () => new Map(),
   ...change,
 })
 
@@ -78,6 +79,20 @@ describe('libdtrace is looked for', () => {
     fakePrefix(join(folder, 'checkout'))
     expect(locateLibrary(places()).source).toBe('checkout')
     expect(libraryCandidates(places())[0]?.problem).toBe('version 2.0.4 is older than 2.0.5')
+  })
+
+  it('at last in the loader’s cache, where it is not what was looked at already', () => {
+    const elsewhere = fakeLibrary(join(folder, 'elsewhere', 'libdtrace.so.2'), '2.0.9')
+    const cache = () => new Map([['libdtrace.so.2', elsewhere]])
+    expect(locateLibrary(places({ cache }))).toMatchObject({ source: 'system', path: elsewhere })
+    const old = fakeLibrary(join(folder, 'system', 'libdtrace.so.2'), '2.0.4')
+    expect(locateLibrary(places({ cache })).path).toBe(elsewhere)
+    fakePrefix(join(folder, 'data'))
+    const notAsked = () => expect.unreachable()
+    expect(locateLibrary(places({ cache: notAsked })).source).toBe('data')
+    rmSync(join(folder, 'data'), { recursive: true })
+    const same = () => new Map([['libdtrace.so.2', old]])
+    expect(libraryCandidates(places({ cache: same })).filter(({ where }) => where === old)).toHaveLength(1)
   })
 
   it('past the same soname of another project', () => {

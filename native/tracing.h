@@ -125,12 +125,23 @@ class Tracing {
   std::unique_ptr<Processes> processes_;
   std::unique_ptr<Probes> probes_;
   std::vector<dtrace_prog_t*> programs_;
-  uint32_t next_statement_ = 0;
   platform::Misses misses_;
   uint64_t missed_ = 0;
   Clock::time_point next_misses_;
   Clock::time_point last_look_;  // libdtrace's
-  bool has_types_ = false;       // the kernel's have been asked for
+  platform::Buffers buffers_;
+  size_t buffer_size_ = 0;
+  std::chrono::nanoseconds switchrate_ = std::chrono::milliseconds(10);
+  std::chrono::nanoseconds gathering_interval_{0};
+  Clock::time_point settled_;
+  std::string library_path_;
+  platform::Priority priority_;
+  uint32_t next_statement_ = 0;
+  // Each record wakes this thread; none does; or each does again, and what was on its way before may still come.
+  enum class Pace : uint8_t { kAwaiting, kGathering, kSettling };
+  Pace pace_ = Pace::kAwaiting;
+  bool own_procfs_ = false;  // the user has said where /proc is: see platform::ProcfsView
+  bool has_types_ = false;   // the kernel's have been asked for
   bool enabled_ = false;
   bool running_ = false;
   bool active_ = false;        // clauses run
@@ -138,17 +149,6 @@ class Tracing {
   bool can_wait_ = false;      // dtrace_work() may wait for data: see platform::Wakeup
   bool waits_ = false;         // it does
   bool can_be_quiet_ = false;  // see platform::Buffers
-  // Each record wakes this thread; none does; or each does again, and what was on its way before may still come.
-  enum class Pace : uint8_t { kAwaiting, kGathering, kSettling };
-  Pace pace_ = Pace::kAwaiting;
-  std::chrono::nanoseconds gathering_interval_{0};
-  Clock::time_point settled_;
-  size_t buffer_size_ = 0;
-  platform::Buffers buffers_;
-  platform::Priority priority_;
-  std::string library_path_;
-  bool own_procfs_ = false;  // the user has said where /proc is: see platform::ProcfsView
-  std::chrono::nanoseconds switchrate_ = std::chrono::milliseconds(10);
 };
 
 }  // namespace dtc

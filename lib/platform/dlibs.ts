@@ -139,6 +139,8 @@ interface DLibrary {
 class Overlay implements DLibraries {
   readonly #location: LibraryLocation
   #source = ''
+  /** The folder in it that is for this kernel. */
+  #version: string | undefined
   /** By path below the folder. */
   readonly #libraries = new Map<string, DLibrary>()
   readonly #limitations = new Map<string, Limitation>()
@@ -248,6 +250,7 @@ class Overlay implements DLibraries {
     this.#source = this.#location.syslibdir ?? join(dirname(await realpath(this.#location.path)), 'dtrace')
     try {
       const version = await versionFolder(this.#source)
+      this.#version = version
       if (version === undefined) return
       for (const name of await readdir(join(this.#source, version))) {
         if (!name.endsWith('.d')) continue
@@ -280,7 +283,7 @@ class Overlay implements DLibraries {
           await writeFile(join(folder, name), this.#bpfLibrary)
         else await symlink(join(this.#source, name), join(folder, name))
       }
-      const version = await versionFolder(this.#source)
+      const version = this.#version
       if (version === undefined) return
       await mkdir(join(folder, version))
       for (const name of await readdir(join(this.#source, version))) {

@@ -60,7 +60,7 @@ class Priority {
   void Lower() {}
 };
 
-// Whose types they read as they are on disk.
+// Nothing of the kind is known of theirs.
 inline void EaseClose(void* /*library*/, dtrace_hdl_t* /*handle*/) {}
 
 // Their D libraries fit their kernels.

@@ -4,15 +4,17 @@ import {
   cpSync,
   existsSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Consumer } from '../../lib/index.js'
+import { locateLibrary } from '../../lib/platform/locate.js'
 import { setupHelper } from '../../lib/setup/index.js'
 import { keepAwake } from './awake.js'
 import { collect, once, open, run } from './consumers.js'
@@ -63,6 +65,13 @@ describe('a helper with privileges', () => {
       expect(file?.startsWith(folder)).toBe(true)
       expect(existsSync(file as string)).toBe(true)
     }
+  })
+
+  test('has the D libraries of every kernel version: it may be started on another one', () => {
+    const { path, syslibdir } = locateLibrary()
+    const own = readdirSync(syslibdir ?? join(dirname(path), 'dtrace'))
+    expect(own.filter((name) => /^\d/.test(name)).length).toBeGreaterThan(1)
+    expect(readdirSync(join(folder, 'dtrace'))).toEqual(own)
   })
 
   test('traces for a process that has no privileges at all, by file capabilities', async () => {
